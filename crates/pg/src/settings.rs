@@ -1,0 +1,254 @@
+//! Where to connect and how, from a libpq URL.
+
+use std::{fmt, path::PathBuf, str::FromStr as _, time::Duration};
+
+use tokio_postgres::config::{Host, SslMode};
+
+use crate::{Error, Ident};
+
+/// How long a connection may take, host by host and as a whole.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long sent data may stay unacknowledged before the connection counts as lost.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where and how to connect; `Debug` shows the target only.
+#[derive(Clone)]
+pub struct Settings {
+    config: tokio_postgres::Config,
+    tls: TlsMode,
+    target: Target,
+}
+
+/// How much of the server's certificate is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TlsMode {
+    /// No encryption, or encryption with any certificate (`disable`, `prefer`, `require`).
+    Unverified,
+    /// Chain and host name are checked; roots from this file, else the system's.
+    Full(Option<PathBuf>),
+}
+
+/// What an error may say about a connection: everything but the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Host name, address or socket folder.
+    pub host: String,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    /// The database's name.
+    pub database: String,
+    /// The user's name.
+    pub user: String,
+}
+
+impl Settings {
+    /// Reads `postgres://` or `postgresql://`; errors never repeat the URL.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let Some((scheme, rest)) = url.trim().split_once("://") else {
+            return Err(url_error("expected `postgres://user:password@host:port/database`"));
+        };
+        if scheme != "postgres" && scheme != "postgresql" {
+            return Err(url_error("expected the scheme `postgres://` or `postgresql://`"));
+        }
+        let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let options = TlsOptions::take(query)?;
+        let mut config =
+            tokio_postgres::Config::from_str(&format!("postgres://{base}?{}", options.others))
+                .map_err(|_source| url_error(PARSE_HELP))?;
+        config.ssl_mode(options.negotiation()?);
+        if config.get_application_name().is_none() {
+            config.application_name("sync-engine");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        config.tcp_user_timeout(SILENCE_TIMEOUT);
+        Ok(Self { target: Target::of(&config)?, tls: options.mode()?, config })
+    }
+
+    /// What may be shown of these settings.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) fn config(&self) -> &tokio_postgres::Config {
+        &self.config
+    }
+
+    pub(crate) fn tls(&self) -> &TlsMode {
+        &self.tls
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Settings({})", self.target)
+    }
+}
+
+impl Target {
+    fn of(config: &tokio_postgres::Config) -> Result<Self, Error> {
+        let host = match config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            #[cfg(unix)]
+            Some(Host::Unix(folder)) => folder.display().to_string(),
+            None => return Err(url_error("the host is missing")),
+        };
+        let user = config.get_user().ok_or_else(|| url_error("the user is missing"))?;
+        Ok(Self {
+            host,
+            port: config.get_ports().first().copied().unwrap_or(5432),
+            database: config.get_dbname().unwrap_or(user).to_owned(),
+            user: user.to_owned(),
+        })
+    }
+
+    pub(crate) fn database_for_sql(&self) -> String {
+        Ident::new(&self.database).map_or_else(|_| String::new(), |name| name.to_string())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, database, user } = self;
+        write!(out, "database `{database}` at `{host}:{port}` as user `{user}`")
+    }
+}
+
+const PARSE_HELP: &str = "expected `postgres://user:password@host:port/database` with libpq \
+                          parameters; write `@ : / ? # %` inside user or password as %XX";
+
+fn url_error(reason: &str) -> Error {
+    Error::Url { reason: reason.to_owned() }
+}
+
+/// The parameters that decide TLS, and the text of all the others.
+struct TlsOptions {
+    mode: String,
+    root: Option<PathBuf>,
+    others: String,
+}
+
+impl TlsOptions {
+    fn take(query: &str) -> Result<Self, Error> {
+        let mut options = Self { mode: "prefer".to_owned(), root: None, others: String::new() };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match key {
+                "sslmode" => options.mode = decode(value),
+                "sslrootcert" => options.root = Some(PathBuf::from(decode(value))),
+                "sslcert" | "sslkey" | "sslcrl" | "sslpassword" => {
+                    return Err(url_error(&format!(
+                        "`{key}` is not supported; supported for TLS are `sslmode` and \
+                         `sslrootcert`"
+                    )));
+                }
+                _ => {
+                    options.others.push_str(pair);
+                    options.others.push('&');
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn negotiation(&self) -> Result<SslMode, Error> {
+        match self.mode.as_str() {
+            "disable" => Ok(SslMode::Disable),
+            "prefer" => Ok(SslMode::Prefer),
+            "require" | "verify-full" => Ok(SslMode::Require),
+            other => Err(url_error(&format!(
+                "sslmode `{other}` is not supported; use `disable`, `prefer`, `require` or \
+                 `verify-full`"
+            ))),
+        }
+    }
+
+    fn mode(&self) -> Result<TlsMode, Error> {
+        let root = self.root.clone().filter(|path| path.as_os_str() != "system");
+        match self.mode.as_str() {
+            "verify-full" => Ok(TlsMode::Full(root)),
+            // libpq checks the chain as soon as a root certificate is given.
+            "require" if root.is_some() => Err(url_error(
+                "`sslrootcert` with sslmode `require` is not supported; use `verify-full`",
+            )),
+            _ => Ok(TlsMode::Unverified),
+        }
+    }
+}
+
+/// Undoes %XX; a `+` stays one, as libpq has it.
+fn decode(value: &str) -> String {
+    let escaped = format!("v={}", value.replace('+', "%2B"));
+    url::form_urlencoded::parse(escaped.as_bytes())
+        .next()
+        .map(|(_, text)| text.into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> Settings {
+        Settings::from_url(url).unwrap()
+    }
+
+    fn refusal(url: &str) -> String {
+        Settings::from_url(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_target_names_all_but_the_password() {
+        let settings = settings("postgresql://ann:s3cret@db.example:6543/shop");
+        let text = format!("{settings:?} {}", settings.target());
+        assert!(text.contains("`shop` at `db.example:6543` as user `ann`"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn defaults_are_a_name_a_timeout_and_tls_if_offered() {
+        let settings = settings("postgres://ann@h/shop");
+        assert_eq!(settings.config().get_application_name(), Some("sync-engine"));
+        assert_eq!(settings.patience(), CONNECT_TIMEOUT);
+        assert_eq!(settings.config().get_ssl_mode(), SslMode::Prefer);
+        assert_eq!(settings.target().port, 5432);
+    }
+
+    #[test]
+    fn a_socket_folder_is_a_host() {
+        assert_eq!(settings("postgres://ann@%2Frun%2Fpg/shop").target().host, "/run/pg");
+        assert_eq!(settings("postgres:///shop?host=/run/pg&user=ann").target().host, "/run/pg");
+    }
+
+    #[test]
+    fn a_root_certificate_goes_with_full_verification() {
+        let settings = settings("postgres://a@h/d?sslmode=verify-full&sslrootcert=/ca%20+1.pem");
+        assert_eq!(settings.tls(), &TlsMode::Full(Some("/ca +1.pem".into())));
+        assert_eq!(settings.config().get_ssl_mode(), SslMode::Require);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named_with_what_is() {
+        assert!(refusal("postgres://a@h/d?sslmode=verify-ca").contains("use `disable`, `prefer`"));
+        assert!(refusal("postgres://a@h/d?sslkey=/k").contains("`sslkey` is not supported"));
+        assert!(refusal("mysql://a@h/d").contains("scheme `postgres://`"));
+    }
+
+    #[test]
+    fn an_error_about_the_url_never_repeats_it() {
+        for url in [
+            "postgres://ann:s3cret@h:port/d",
+            "postgres://ann:s3cret?@h/d",
+            "postgres://ann:s3cret@h/d?s3cret=1",
+            "ann:s3cret@h",
+            "s3cret://ann:s3cret@h",
+        ] {
+            assert!(!refusal(url).contains("s3cret"), "{url}");
+        }
+    }
+}
