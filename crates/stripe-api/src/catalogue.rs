@@ -1,0 +1,154 @@
+//! The catalogue: one version of Stripe's API as a list of streams.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{self, Field};
+
+static EMBEDDED_TEXT: &str = include_str!("../data/2026-01-28.clover.json");
+
+static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is part of the program and a test reads it")]
+    Catalogue::from_json(EMBEDDED_TEXT).expect("the embedded catalogue is readable")
+});
+
+/// Everything we know of one version of Stripe's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// The version the facts hold for, as sent in `Stripe-Version`; `info.version` of the file.
+    pub api_version: String,
+    /// The v1 lists that need no parent, by name.
+    pub streams: Vec<StreamFacts>,
+    /// The v2 lists that need no parent, by name. They page by token, not by cursor.
+    #[serde(default)]
+    pub v2_streams: Vec<StreamFacts>,
+    /// The lists that exist once for each parent object, by name and path.
+    #[serde(default)]
+    pub parent_keyed: Vec<ParentKeyed>,
+}
+
+impl Catalogue {
+    /// The catalogue that is part of the program (API version 2026-01-28.clover). It is read at
+    /// the first call, in about a millisecond, and then kept.
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// Reads a catalogue that [`Catalogue::to_json`] wrote. Fails on anything else.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The catalogue as text, the same bytes for the same facts, one fact a line.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        crate::text::pretty(self)
+    }
+
+    /// The v1 stream of that name, if there is one.
+    pub fn stream(&self, name: &str) -> Option<&StreamFacts> {
+        self.streams.iter().find(|stream| stream.name == name)
+    }
+}
+
+/// The facts of one stream: a resource and the list that gives all of its objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamFacts {
+    /// The stream's name, `customers`.
+    pub name: String,
+    /// The resource, `x-resourceId` of the file; for v2 the value of `object`.
+    pub resource: String,
+    /// The value of the objects' `object` property.
+    pub object: String,
+    /// The path of the list, `/v1/customers`.
+    pub path: String,
+    /// Whether it is a list of API v2: paged by token, not by cursor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub v2: bool,
+    /// The paging parameters that the list accepts.
+    #[serde(default)]
+    pub accepts: ListParams,
+    /// The other query parameters that the list accepts, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
+    /// The property that lists are sorted by and `created` filters on; none if the objects
+    /// carry no such time. Unix seconds in v1, an RFC 3339 text in v2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort_field: Option<String>,
+    /// Parameters to send with every list request, because without them Stripe leaves objects
+    /// out: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed_params: Vec<(String, String)>,
+    /// How a copy learns of changes.
+    pub freshness: Freshness,
+    /// Properties that change from one answer to the next without the object changing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volatile: Vec<String>,
+    /// The path that answers one object, with `{id}` in the place of its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieve_path: Option<String>,
+    /// The event types that carry an object of this stream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<String>,
+    /// Properties that are themselves v1 lists, as dotted paths: `lines`,
+    /// `computed.upfront.line_items`. Not looked for inside arrays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested_lists: Vec<String>,
+    /// The objects' properties, by name.
+    #[serde(with = "field::as_map")]
+    pub fields: Vec<Field>,
+}
+
+/// The paging parameters that a list accepts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListParams {
+    /// `created`, as a time or with `[gt]`, `[gte]`, `[lt]`, `[lte]`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
+    /// `limit`, 1 to 100.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub limit: bool,
+    /// `starting_after`, the id of the object before the page.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub starting_after: bool,
+    /// `ending_before`, the id of the object after the page.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ending_before: bool,
+}
+
+/// How a copy of a stream learns that objects changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// Stripe tells every change by an event.
+    Events,
+    /// No event tells every change: only listing again does.
+    Relist,
+    /// Objects do not change once they exist.
+    Immutable,
+}
+
+impl Freshness {
+    /// The word for it on the wire: `events`, `relist` or `immutable`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Relist => "relist",
+            Self::Immutable => "immutable",
+        }
+    }
+}
+
+/// A list that exists once for each object of another stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentKeyed {
+    /// The name of the stream that its objects belong to.
+    pub name: String,
+    /// The resource of its objects, `x-resourceId` of the file.
+    pub resource: String,
+    /// The path of the list; parameters in it stand in braces.
+    pub path: String,
+    /// What a request must name: parameters of the path first, then of the query.
+    pub required_params: Vec<String>,
+}
