@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Test support: scratch PostgreSQL servers, programs on disk, NDJSON lines.
+//!
+//! Only ever a dev-dependency. Whatever cannot be had (a server, a program) fails the test with
+//! what to do about it; nothing is skipped, nothing listens on a fixed port, nothing sleeps.
+
+mod failure;
+mod process;
+
+pub mod lines;
+pub mod postgres;
+pub mod program;
+pub mod programs;
