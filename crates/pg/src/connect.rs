@@ -56,15 +56,16 @@ pub async fn connect(settings: &Settings) -> Result<Client, Error> {
 
 /// Makes a pool of at most `size` connections; none is opened before it is asked for.
 ///
-/// A connection found closed is replaced when the pool hands it out.
+/// A connection is asked for a sign of life before it is handed out, and replaced without one.
 pub fn pool(settings: &Settings, size: usize) -> Result<Pool, Error> {
     let connector = tls::connector(settings.tls())?;
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
     let manager = Manager::from_config(settings.config().clone(), connector, recycling);
     Pool::builder(manager)
         .max_size(size.max(1))
         .runtime(Runtime::Tokio1)
         .create_timeout(Some(settings.patience()))
+        .recycle_timeout(Some(settings.patience()))
         .build()
         .map_err(|source| Error::Url { reason: source.to_string() })
 }

@@ -139,7 +139,7 @@ mod tests {
             let ident = Ident::new(&name).unwrap();
             prop_assert!(ident.name().len() <= MAX_BYTES);
             prop_assert_eq!(&ident, &Ident::new(&name).unwrap());
-            prop_assert_eq!(Ident::new(ident.name()).unwrap().name(), ident.name());
+            prop_assert_eq!(&Ident::new(ident.name()).unwrap(), &ident);
             let text = ident.to_string();
             let inner = text.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
             prop_assert_eq!(inner.replace("\"\"", "\""), ident.name());

@@ -50,10 +50,13 @@ impl Settings {
         if scheme != "postgres" && scheme != "postgresql" {
             return Err(url_error("expected the scheme `postgres://` or `postgresql://`"));
         }
-        let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let after_user = rest.find('@').unwrap_or(0);
+        let mark = rest.get(after_user..).and_then(|tail| tail.find('?')).map(|at| after_user + at);
+        let (base, query) = mark.and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+        let query = query.trim_start_matches('?');
         let options = TlsOptions::take(query)?;
         let mut config =
-            tokio_postgres::Config::from_str(&format!("postgres://{base}?{}", options.others))
+            tokio_postgres::Config::from_str(&format!("postgres://{base}{}", options.others))
                 .map_err(|_source| url_error(PARSE_HELP))?;
         config.ssl_mode(options.negotiation()?);
         if config.get_application_name().is_none() {
@@ -126,7 +129,7 @@ fn url_error(reason: &str) -> Error {
     Error::Url { reason: reason.to_owned() }
 }
 
-/// The parameters that decide TLS, and the text of all the others.
+/// The parameters that decide TLS, and the text of all the others, with its `?`.
 struct TlsOptions {
     mode: String,
     root: Option<PathBuf>,
@@ -148,8 +151,8 @@ impl TlsOptions {
                     )));
                 }
                 _ => {
+                    options.others.push(if options.others.is_empty() { '?' } else { '&' });
                     options.others.push_str(pair);
-                    options.others.push('&');
                 }
             }
         }
@@ -226,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_question_mark_in_a_password_is_understood() {
+        let settings = settings("postgres://ann:a?b=c@h/d?sslmode=disable&connect_timeout=3");
+        assert_eq!(settings.config().get_password(), Some(b"a?b=c".as_slice()));
+        assert_eq!(settings.config().get_ssl_mode(), SslMode::Disable);
+        assert_eq!(settings.patience(), Duration::from_secs(3));
+    }
+
+    #[test]
     fn a_root_certificate_goes_with_full_verification() {
         let settings = settings("postgres://a@h/d?sslmode=verify-full&sslrootcert=/ca%20+1.pem");
         assert_eq!(settings.tls(), &TlsMode::Full(Some("/ca +1.pem".into())));
@@ -243,7 +254,6 @@ mod tests {
     fn an_error_about_the_url_never_repeats_it() {
         for url in [
             "postgres://ann:s3cret@h:port/d",
-            "postgres://ann:s3cret?@h/d",
             "postgres://ann:s3cret@h/d?s3cret=1",
             "ann:s3cret@h",
             "s3cret://ann:s3cret@h",
