@@ -23,7 +23,7 @@ pub struct Field {
 }
 
 /// The type of a property's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FieldKind {
     /// Text; also the id of an expandable reference.
     String,

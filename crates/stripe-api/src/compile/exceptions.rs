@@ -1,0 +1,85 @@
+//! What the OpenAPI file does not say, or says wrongly. Each table is short and says why an
+//! entry is there; whatever a rule can find does not belong here.
+
+/// Retired operations. Files of older versions list them without marking them.
+const RETIRED: [&str; 7] = [
+    "/v1/bitcoin/receivers",
+    "/v1/bitcoin/transactions",
+    "/v1/customers/{customer}/bank_accounts",
+    "/v1/customers/{customer}/cards",
+    "/v1/exchange_rates",
+    "/v1/issuer_fraud_records",
+    "/v1/recipients",
+];
+
+/// Lists of things that do not exist yet: what an invoice or a credit note would hold.
+const PREVIEWS: [&str; 2] = ["/v1/credit_notes/preview/lines", "/v1/invoices/upcoming/lines"];
+
+/// Parameters that the file calls optional and Stripe answers 400 without.
+const REQUIRED_UNSAID: [(&str, &str); 1] = [("billing.credit_balance_transaction", "customer")];
+
+/// Event types whose name leads to one resource and whose object is another, or none of ours.
+const MISLEADING_EVENTS: [(&str, &str); 2] = [
+    // A refund of an application fee, which is a resource of its own.
+    ("application_fee.refund.updated", "fee_refund"),
+    // A notice about an alert; the alert itself is not in it.
+    ("billing.alert.triggered", "billing.alert_triggered"),
+];
+
+/// Resources with events that do not tell everything, so that only listing again does.
+const PARTIAL_EVENTS: [&str; 6] = [
+    // Told when it changes, not when it is connected, and not when it is removed.
+    "account",
+    // Told when it is paid: neither open nor canceled ones.
+    "invoice_payment",
+    // Told when it is made or deleted, not when it is edited.
+    "invoiceitem",
+    // Told at steps of its review, not when it is made.
+    "issuing.personalization_design",
+    // Told when its data moves on, not when it appears.
+    "reporting.report_type",
+    // Told about its actions, not about itself.
+    "terminal.reader",
+];
+
+/// Resources that are written once. (Balance transactions are not: they become available.)
+const IMMUTABLE: [&str; 2] = ["event", "forwarding.request"];
+
+/// Links that Stripe signs anew for each answer.
+const VOLATILE: [(&str, &[&str]); 4] = [
+    ("charge", &["receipt_url"]),
+    ("credit_note", &["pdf"]),
+    ("identity.verification_session", &["url"]),
+    ("invoice", &["hosted_invoice_url", "invoice_pdf"]),
+];
+
+pub(crate) fn is_retired(path: &str) -> bool {
+    RETIRED.contains(&path)
+}
+
+pub(crate) fn is_preview(path: &str) -> bool {
+    PREVIEWS.contains(&path)
+}
+
+pub(crate) fn is_required_unsaid(resource: &str, parameter: &str) -> bool {
+    REQUIRED_UNSAID.contains(&(resource, parameter))
+}
+
+/// The resource that an event carries, where its name misleads.
+pub(crate) fn event_resource(event_type: &str) -> Option<&'static str> {
+    let found = MISLEADING_EVENTS.iter().find(|(misleading, _)| *misleading == event_type);
+    found.map(|(_, resource)| *resource)
+}
+
+pub(crate) fn has_partial_events(resource: &str) -> bool {
+    PARTIAL_EVENTS.contains(&resource)
+}
+
+pub(crate) fn is_immutable(resource: &str) -> bool {
+    IMMUTABLE.contains(&resource)
+}
+
+pub(crate) fn volatile(resource: &str) -> &'static [&'static str] {
+    let found = VOLATILE.iter().find(|(changing, _)| *changing == resource);
+    found.map_or(&[], |(_, fields)| fields)
+}
