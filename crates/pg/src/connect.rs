@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{Error, Failure, Settings, tls};
@@ -54,20 +54,48 @@ pub async fn connect(settings: &Settings) -> Result<Client, Error> {
     Ok(Client { inner, tasks })
 }
 
-/// Makes a pool of at most `size` connections; none is opened before it is asked for.
-///
-/// A connection is asked for a sign of life before it is handed out, and replaced without one.
-pub fn pool(settings: &Settings, size: usize) -> Result<Pool, Error> {
-    let connector = tls::connector(settings.tls())?;
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-    let manager = Manager::from_config(settings.config().clone(), connector, recycling);
-    Pool::builder(manager)
-        .max_size(size.max(1))
-        .runtime(Runtime::Tokio1)
-        .create_timeout(Some(settings.patience()))
-        .recycle_timeout(Some(settings.patience()))
-        .build()
-        .map_err(|source| Error::Url { reason: source.to_string() })
+/// At most so many connections, each opened when it is first needed.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    inner: deadpool_postgres::Pool,
+    settings: Settings,
+}
+
+/// A connection on loan from a [`Pool`]; it goes back when dropped.
+pub type Pooled = deadpool_postgres::Object;
+
+impl Pool {
+    /// Makes a pool of at most `size` connections, at least one; opens none yet.
+    pub fn new(settings: &Settings, size: usize) -> Result<Self, Error> {
+        let connector = tls::connector(settings.tls())?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let manager = Manager::from_config(settings.config().clone(), connector, recycling);
+        let inner = deadpool_postgres::Pool::builder(manager)
+            .max_size(size.max(1))
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(settings.patience()))
+            .recycle_timeout(Some(settings.patience()))
+            .build()
+            .map_err(|source| Error::Url { reason: source.to_string() })?;
+        Ok(Self { inner, settings: settings.clone() })
+    }
+
+    /// Lends a connection, waiting while all are on loan. One that gives no sign of life is
+    /// replaced first.
+    pub async fn get(&self) -> Result<Pooled, Error> {
+        self.inner.get().await.map_err(|source| match source {
+            PoolError::Backend(source) => Error::connect(self.settings.target(), &source),
+            PoolError::Timeout(_)
+            | PoolError::Closed
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => timed_out(&self.settings),
+        })
+    }
+
+    /// Where its connections go.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 fn timed_out(settings: &Settings) -> Error {

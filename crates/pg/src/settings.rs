@@ -150,13 +150,15 @@ impl TlsOptions {
                          `sslrootcert`"
                     )));
                 }
-                _ => {
-                    options.others.push(if options.others.is_empty() { '?' } else { '&' });
-                    options.others.push_str(pair);
-                }
+                _ => options.pass_on(pair),
             }
         }
         Ok(options)
+    }
+
+    fn pass_on(&mut self, pair: &str) {
+        self.others.push(if self.others.is_empty() { '?' } else { '&' });
+        self.others.push_str(pair);
     }
 
     fn negotiation(&self) -> Result<SslMode, Error> {

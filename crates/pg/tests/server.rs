@@ -115,7 +115,7 @@ async fn a_server_without_tls_is_refused_when_tls_is_required() {
 #[tokio::test]
 async fn a_pool_replaces_a_connection_that_the_server_ended() {
     let settings = Settings::from_url(&Cluster::shared().url("postgres")).unwrap();
-    let pool = pg::pool(&settings, 1).unwrap();
+    let pool = pg::Pool::new(&settings, 1).unwrap();
     let ended = pool.get().await.unwrap();
     let failed = ended.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())").await;
     assert_eq!(Error::query("ending", &failed.unwrap_err()).failure(), Failure::Later);
