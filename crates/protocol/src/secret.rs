@@ -63,6 +63,12 @@ fn mask_prefixed(text: &str, prefix: &str) -> String {
     let mut parts = text.split(prefix);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
+        if part.starts_with('…') {
+            // Masked before: a report may quote another.
+            out.push_str(prefix);
+            out.push_str(part);
+            continue;
+        }
         let secret: String =
             part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         let rest = part.strip_prefix(secret.as_str()).unwrap_or_default();
@@ -107,6 +113,7 @@ mod tests {
             mask(text),
             r#"{"api_key":"rk_live_…1234","url":"postgres://me:…@db:5432/x"} sk_test_…"#
         );
+        assert_eq!(mask(&mask(text)), mask(text));
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! What a destination has to do. The commit rule, batching and counting are not its business: the
+//! harness gathers records and calls [`Destination::load`], and releases states when that returns.
+
+use protocol::{ConfiguredCatalog, Spec};
+use serde::de::DeserializeOwned;
+
+use crate::about::About;
+use crate::batch::{Batch, BatchLimits, Loaded};
+use crate::emitter::Emitter;
+use crate::error::Error;
+use crate::plan::StreamPlan;
+
+/// A program that writes into some system.
+#[expect(async_fn_in_trait, reason = "each program has one connector, driven by one task")]
+pub trait Destination: Sized {
+    /// Name, version and example.
+    const ABOUT: About;
+    /// What a user writes; unknown keys were refused before, by the spec's schema.
+    type Config: DeserializeOwned;
+
+    /// Describes the configuration.
+    fn spec() -> Spec;
+
+    /// Prepares, without talking to anybody.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration makes no sense.
+    fn open(config: Self::Config) -> Result<Self, Error>;
+
+    /// Asks whether the connection works and, for a catalog, whether its streams could be written.
+    /// Returns what a person wants to know of it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not work.
+    async fn check(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<String, Error>;
+
+    /// Makes a place for each stream, only adding, and emits the places' identities
+    /// ([`Emitter::places`]). A second call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a place cannot be made.
+    async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error>;
+
+    /// Removes places that this tool made: those of the streams given or, when none is, all.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be removed.
+    async fn teardown(
+        &mut self,
+        catalog: Option<&ConfiguredCatalog>,
+        out: &mut Emitter,
+    ) -> Result<(), Error>;
+
+    /// How much to gather for one load.
+    fn limits(&self) -> BatchLimits;
+
+    /// Whether records are to be echoed once they are stored, for engines that count echoes.
+    fn echoes_records(&self) -> bool {
+        false
+    }
+
+    /// Called once before the first load. A stream that is in the result cannot be written, and why.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails as a whole.
+    async fn begin(&mut self, plans: &[StreamPlan]) -> Result<Loaded, Error>;
+
+    /// Stores a batch: each key by [`crate::version::resolve`] over its versions and what is stored.
+    ///
+    /// When it returns, the rows of every stream reported as written are durable; of a stream reported
+    /// as failed none is acknowledged. Transient failures are retried inside.
+    ///
+    /// # Errors
+    ///
+    /// When the connection failed as a whole: nothing of the batch is acknowledged.
+    async fn load(&mut self, batch: Batch) -> Result<Loaded, Error>;
+}

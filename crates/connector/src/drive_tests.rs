@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use protocol::{ConfiguredCatalog, ConfiguredStream, Spec, WrittenCounts};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+
+use super::*;
+use crate::about::About;
+use crate::batch::BatchLimits;
+use crate::stop::stop_channel;
+use crate::version::resolve;
+
+/// Keeps rows in memory; streams whose name begins with `bad` fail at their first load.
+#[derive(Default)]
+struct Memory {
+    rows: BTreeMap<(String, Vec<String>), String>,
+    loads: u32,
+}
+
+impl Destination for Memory {
+    const ABOUT: About =
+        About { name: "memory", version: "0", summary: "", example: "", environment: &[] };
+    type Config = Value;
+
+    fn spec() -> Spec {
+        Spec::new(json!({}))
+    }
+
+    fn open(_: Value) -> Result<Self, Error> {
+        Ok(Self::default())
+    }
+
+    async fn check(&mut self, _: &[StreamPlan], _: &mut Emitter) -> Result<String, Error> {
+        Ok(String::new())
+    }
+
+    async fn setup(&mut self, _: &[StreamPlan], _: &mut Emitter) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn teardown(
+        &mut self,
+        _: Option<&ConfiguredCatalog>,
+        _: &mut Emitter,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn limits(&self) -> BatchLimits {
+        BatchLimits { bytes: 10_000, rows: 3, flush_ms: 250 }
+    }
+
+    async fn begin(&mut self, _: &[StreamPlan]) -> Result<Loaded, Error> {
+        Ok(Loaded::default())
+    }
+
+    async fn load(&mut self, batch: Batch) -> Result<Loaded, Error> {
+        self.loads += 1;
+        tokio::task::yield_now().await;
+        let mut loaded = Loaded::default();
+        for (name, stream) in batch.streams {
+            let mut counts = WrittenCounts::default();
+            for (key, rows) in stream.keys {
+                let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
+                counts.add(&resolve(None, &versions).counts);
+                let last = rows.into_iter().next_back().unwrap();
+                self.rows.insert((name.clone(), key), last.document);
+            }
+            let result = if name.starts_with("bad") {
+                Err(Error::permission(format!("writing `{name}`")))
+            } else {
+                Ok(counts)
+            };
+            loaded.streams.insert(name, result);
+        }
+        Ok(loaded)
+    }
+}
+
+fn plans(names: &[&str]) -> Vec<StreamPlan> {
+    let plan = |name: &&str| {
+        let stream = json!({"name": name, "primary_key": [["id"]], "newer_than_field": "at"});
+        let stream = serde_json::from_value(stream).unwrap();
+        StreamPlan::new(&ConfiguredStream::new(stream)).unwrap()
+    };
+    names.iter().map(plan).collect()
+}
+
+async fn drive(input: &str) -> (Memory, Result<(), Error>, Vec<Value>) {
+    let (writer, mut reader) = tokio::io::duplex(1 << 20);
+    let mut out = Emitter::new(writer);
+    let (_stopper, stop) = stop_channel();
+    let mut memory = Memory::default();
+    let plans = plans(&["a", "b", "bad"]);
+    let done = write(&mut memory, plans, input.as_bytes(), &mut out, &stop).await;
+    drop(out);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).await.unwrap();
+    (memory, done, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+fn run(input: &str) -> (Memory, Result<(), Error>, Vec<Value>) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(drive(input))
+}
+
+fn record(stream: &str, id: u32) -> String {
+    json!({"type": "record", "record": {"stream": stream, "data": {"id": id.to_string(), "at": 1}, "emitted_at": "2026-01-01T00:00:00.000Z"}})
+        .to_string()
+        + "\n"
+}
+
+fn state(stream: &str, n: u32) -> String {
+    json!({"type": "source_state", "source_state": {"state_type": "stream", "stream": stream, "data": n}})
+        .to_string()
+        + "\n"
+}
+
+const GLOBAL: &str =
+    "{\"type\":\"source_state\",\"source_state\":{\"state_type\":\"global\",\"data\":1}}\n";
+
+fn status(stream: &str, status: &str) -> String {
+    json!({"type": "stream_status", "stream_status": {"stream": stream, "status": status}})
+        .to_string()
+        + "\n"
+}
+
+#[test]
+fn a_state_comes_back_with_what_was_done_for_it() {
+    let (memory, done, out) = run(&(record("a", 1) + &record("a", 2) + &state("a", 1)));
+    done.unwrap();
+    assert_eq!(memory.rows.len(), 2);
+    assert_eq!(out.len(), 1);
+    assert_eq!(out[0]["source_state"]["data"], 1);
+    assert_eq!(out[0]["_written"]["a"]["created"], 2);
+}
+
+#[test]
+fn what_no_state_carried_is_told_at_the_end() {
+    let (_, done, out) = run(&record("a", 1));
+    done.unwrap();
+    assert_eq!((&out[0]["type"], &out[0]["_written"]["a"]["created"]), (&json!("log"), &json!(1)));
+}
+
+#[test]
+fn a_failed_stream_takes_its_states_its_completion_and_every_global_state_with_it() {
+    let input = [
+        status("bad", "start"),
+        record("bad", 1),
+        record("a", 1),
+        state("bad", 1),
+        state("a", 1),
+        GLOBAL.to_owned(),
+        status("bad", "complete"),
+        status("a", "complete"),
+        record("bad", 2),
+    ]
+    .concat();
+    let (_, done, out) = run(&input);
+    done.unwrap();
+    let kinds: Vec<_> = out
+        .iter()
+        .map(|line| {
+            let kind = line["type"].as_str().unwrap();
+            format!("{kind} {} {}", line[kind]["stream"], line[kind]["status"])
+        })
+        .collect();
+    assert!(kinds.contains(&"stream_status \"bad\" \"error\"".to_owned()), "{kinds:?}");
+    assert!(kinds.contains(&"stream_status \"a\" \"complete\"".to_owned()), "{kinds:?}");
+    assert!(!kinds.contains(&"stream_status \"bad\" \"complete\"".to_owned()), "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| kind.starts_with("source_state")).count(), 1);
+}
+
+#[test]
+fn a_record_outside_the_catalog_fails_its_stream_and_no_other() {
+    let (memory, done, out) =
+        run(&(record("z", 1) + &state("z", 1) + &record("a", 1) + &state("a", 2)));
+    done.unwrap();
+    assert_eq!(memory.rows.len(), 1);
+    let states: Vec<_> = out.iter().filter(|line| line["type"] == "source_state").collect();
+    assert_eq!(states.len(), 1);
+    assert_eq!(states[0]["source_state"]["stream"], "a");
+    assert!(
+        out.iter()
+            .any(|line| line["stream_status"]["error"].as_str().is_some_and(|e| e.contains("`z`")))
+    );
+}
+
+#[test]
+fn a_refused_record_is_counted_and_the_stream_goes_on() {
+    let bad = r#"{"type":"record","record":{"stream":"a","data":{"at":1},"emitted_at":""}}"#;
+    let (memory, done, out) = run(&format!("{bad}\n{}{}", record("a", 1), state("a", 1)));
+    done.unwrap();
+    assert_eq!(memory.rows.len(), 1);
+    let last = out.last().unwrap();
+    assert_eq!(
+        (&last["_written"]["a"]["refused"], &last["_written"]["a"]["created"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[test]
+fn garbage_ends_the_write_after_what_came_before_it_is_stored() {
+    let (memory, done, out) =
+        run(&(record("a", 1) + &state("a", 1) + "<html>sk_test_abcdefghijkl\n"));
+    let error = done.unwrap_err().report();
+    assert!(error.starts_with("reading line 3 of stdin: `<html>sk_test_…ijkl`"), "{error}");
+    assert_eq!((memory.rows.len(), out.len()), (1, 1));
+}
+
+#[test]
+fn a_cut_line_is_no_clean_end() {
+    let (_, done, _) = run(&(record("a", 1) + "{\"type\":"));
+    assert!(done.unwrap_err().report().contains("cut off"));
+}
+
+#[test]
+fn unknown_messages_pass_in_order_unchanged() {
+    let (_, done, out) = run(
+        "{\"type\":\"trace\",\"trace\":1}\n{\"type\":\"log\",\"log\":{\"level\":\"info\",\"message\":\"x\"}}\n",
+    );
+    done.unwrap();
+    assert_eq!(out[0], json!({"type": "trace", "trace": 1}));
+    assert_eq!(out[1]["type"], "log");
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_stored_and_counted_and_states_keep_their_order(
+        script in proptest::collection::vec((0..2_usize, 0..4_u32, any::<bool>()), 0..60),
+    ) {
+        let mut input = String::new();
+        let mut expected = Vec::new();
+        for (position, (stream, id, is_state)) in script.iter().enumerate() {
+            let stream = ["a", "b"][*stream];
+            if *is_state {
+                expected.push(position);
+                input += &state(stream, u32::try_from(position).unwrap());
+            } else {
+                input += &record(stream, *id);
+            }
+        }
+        let (memory, done, out) = run(&input);
+        done.unwrap();
+        let states: Vec<usize> = out
+            .iter()
+            .filter_map(|line| line["source_state"]["data"].as_u64())
+            .map(|n| usize::try_from(n).unwrap())
+            .collect();
+        prop_assert_eq!(states, expected);
+        let counted: u64 = out
+            .iter()
+            .filter_map(|line| line["_written"].as_object())
+            .flat_map(|written| written.values())
+            .map(|counts| serde_json::from_value::<WrittenCounts>(counts.clone()).unwrap().total())
+            .sum();
+        let records = script.iter().filter(|(_, _, is_state)| !is_state).count();
+        prop_assert_eq!(counted, records as u64);
+        prop_assert!(memory.rows.len() <= records);
+        prop_assert!(memory.loads as usize <= records);
+    }
+}

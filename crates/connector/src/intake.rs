@@ -1,0 +1,256 @@
+//! What comes in on a destination's stdin: records into the batch, everything else into the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::{Kind, Level, Line, Log, Message, StateScope, StreamStatusKind, Written};
+
+use crate::batch::{Batch, BatchLimits, Loaded};
+use crate::emitter::Emitter;
+use crate::error::Error;
+use crate::ledger::{Ledger, Waiting};
+use crate::plan::StreamPlan;
+use crate::row::{Refusal, read_row};
+
+/// Refusals of one stream that are told one by one.
+const REFUSALS_TOLD: u64 = 10;
+
+/// A batch on its way, and what it speaks for once it is durable.
+#[derive(Debug)]
+pub(crate) struct Filled {
+    pub(crate) batch: Batch,
+    position: u64,
+    refused: Written,
+}
+
+#[derive(Debug)]
+pub(crate) struct Intake {
+    plans: BTreeMap<String, Arc<StreamPlan>>,
+    limits: BatchLimits,
+    echoes: bool,
+    batch: Batch,
+    /// Counts of the batch that is being filled.
+    refused: Written,
+    /// Counts that no state has carried yet.
+    written: Written,
+    dropped: BTreeMap<String, u64>,
+    ledger: Ledger,
+}
+
+impl Intake {
+    pub(crate) fn new(plans: Vec<StreamPlan>, limits: BatchLimits, echoes: bool) -> Self {
+        Self {
+            plans: plans.into_iter().map(|p| (p.name().to_owned(), Arc::new(p))).collect(),
+            limits,
+            echoes,
+            batch: Batch::default(),
+            refused: Written::new(),
+            written: Written::new(),
+            dropped: BTreeMap::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    pub(crate) const fn has_room(&self) -> bool {
+        !self.batch.is_full(&self.limits) && self.ledger.queued_bytes() < self.limits.bytes
+    }
+
+    pub(crate) fn holds_rows(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    /// Whether there is anything that could be loaded or released.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.batch.is_empty() && self.ledger.queued_bytes() == 0
+    }
+
+    pub(crate) const fn flush_ms(&self) -> u64 {
+        self.limits.flush_ms
+    }
+
+    /// Takes in one line.
+    pub(crate) fn accept(&mut self, raw: &[u8], number: u64) -> Result<(), Error> {
+        let undecoded = |error: protocol::DecodeError| {
+            let head = protocol::excerpt(raw);
+            Error::data(format!("reading line {number} of stdin: `{head}`")).caused_by(error)
+        };
+        let line = Line::parse(raw).map_err(undecoded)?;
+        match line.kind {
+            Kind::Record => self.record(&line).map_err(undecoded)?,
+            Kind::SourceState => {
+                let waiting = match line.state().map_err(undecoded)?.scope {
+                    StateScope::Stream(stream) => Waiting::State(stream),
+                    StateScope::Global => Waiting::GlobalState,
+                };
+                self.ledger.pass(waiting, raw.to_vec());
+            }
+            Kind::StreamStatus => {
+                let message = line.message().map_err(undecoded)?;
+                self.ledger.pass(waiting_status(message), raw.to_vec());
+            }
+            Kind::ConnectionStatus
+            | Kind::Control
+            | Kind::Log
+            | Kind::Spec
+            | Kind::Catalog
+            | Kind::Progress
+            | Kind::Eof
+            | Kind::SourceInput
+            | Kind::Unknown => self.ledger.pass(Waiting::Other, raw.to_vec()),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, line: &Line<'_>) -> Result<(), protocol::DecodeError> {
+        let record = line.record()?;
+        self.ledger.record();
+        if self.ledger.has_failed(&record.stream) {
+            self.drop_one(&record.stream);
+            return Ok(());
+        }
+        let Some(plan) = self.plans.get(record.stream.as_ref()) else {
+            self.unknown_stream(&record.stream);
+            return Ok(());
+        };
+        match read_row(plan, &record) {
+            Ok((key, row)) => self.batch.push(plan, key, row),
+            Err(refusal) => self.refuse(&record.stream, &refusal),
+        }
+        if self.echoes {
+            self.ledger.pass(Waiting::Other, line.raw.to_vec());
+        }
+        Ok(())
+    }
+
+    fn drop_one(&mut self, stream: &str) {
+        let dropped = self.dropped.entry(stream.to_owned()).or_default();
+        *dropped = dropped.saturating_add(1);
+    }
+
+    /// Records of a stream outside the catalog have no place: it fails, as any other stream would.
+    fn unknown_stream(&mut self, stream: &str) {
+        let error =
+            Error::config(format!("writing stream `{stream}`, which is not in the catalog"))
+                .hint("add it to --catalog");
+        self.fail(stream, &error);
+        self.drop_one(stream);
+    }
+
+    fn refuse(&mut self, stream: &str, refusal: &Refusal) {
+        let counts = self.refused.entry(stream.to_owned()).or_default();
+        counts.refused = counts.refused.saturating_add(1);
+        if counts.refused <= REFUSALS_TOLD {
+            self.tell(Message::Log(Log::new(Level::Error, refusal.to_string())));
+        }
+    }
+
+    fn tell(&mut self, message: Message) {
+        let mut line = Vec::new();
+        message.encode(&mut line);
+        line.pop();
+        self.ledger.pass(Waiting::Other, line);
+    }
+
+    /// Marks a stream as failed and says so.
+    pub(crate) fn fail(&mut self, stream: &str, error: &Error) {
+        if self.ledger.has_failed(stream) {
+            return;
+        }
+        self.ledger.fail(stream);
+        self.tell(Message::StreamStatus(protocol::StreamStatus {
+            stream: stream.to_owned(),
+            kind: StreamStatusKind::Error { error: error.report() },
+            class: Some(error.class()),
+        }));
+    }
+
+    /// Takes out everything that came in since the last time.
+    pub(crate) fn take(&mut self) -> Filled {
+        Filled {
+            batch: std::mem::take(&mut self.batch),
+            position: self.ledger.position(),
+            refused: std::mem::take(&mut self.refused),
+        }
+    }
+
+    /// Every record up to `position` is durable, refused, or of a stream that has failed.
+    pub(crate) fn settle(&mut self, position: u64, refused: Written, loaded: Loaded) {
+        for (stream, result) in loaded.streams {
+            match result {
+                Ok(counts) => self.written.entry(stream).or_default().add(&counts),
+                Err(error) => self.fail(&stream, &error),
+            }
+        }
+        for (stream, counts) in refused {
+            self.written.entry(stream).or_default().add(&counts);
+        }
+        self.ledger.settle(position);
+    }
+
+    /// Writes every line that may leave.
+    pub(crate) async fn release(&mut self, out: &mut Emitter) -> Result<(), Error> {
+        while let Some((waiting, line)) = self.ledger.release() {
+            match waiting {
+                Waiting::State(_) | Waiting::GlobalState if !self.written.is_empty() => {
+                    out.line(&with_written(&line, &self.written)).await?;
+                    self.written.clear();
+                }
+                Waiting::State(_)
+                | Waiting::GlobalState
+                | Waiting::Complete(_)
+                | Waiting::Other => out.line(&line).await?,
+            }
+        }
+        out.flush().await
+    }
+
+    /// Tells what no state has carried, and what was dropped.
+    pub(crate) async fn finish(&mut self, out: &mut Emitter) -> Result<(), Error> {
+        for (stream, count) in std::mem::take(&mut self.dropped) {
+            let text = format!("stream `{stream}` failed: {count} later records were not written");
+            out.log(Level::Warn, text).await?;
+        }
+        if !self.written.is_empty() {
+            out.written(std::mem::take(&mut self.written)).await?;
+        }
+        out.flush().await
+    }
+}
+
+impl Filled {
+    /// The batch, and what [`Intake::settle`] needs once it is loaded.
+    pub(crate) fn split(self) -> (Batch, u64, Written) {
+        (self.batch, self.position, self.refused)
+    }
+}
+
+fn waiting_status(message: Message) -> Waiting {
+    match message {
+        Message::StreamStatus(status) if status.kind == StreamStatusKind::Complete => {
+            Waiting::Complete(status.stream)
+        }
+        Message::StreamStatus(_)
+        | Message::Spec(_)
+        | Message::ConnectionStatus(_)
+        | Message::Catalog(_)
+        | Message::SourceState(_)
+        | Message::Control(_)
+        | Message::Log(_)
+        | Message::Progress(_)
+        | Message::Eof(_) => Waiting::Other,
+    }
+}
+
+/// The state line with the counts in its envelope.
+fn with_written(line: &[u8], written: &Written) -> Vec<u8> {
+    let body = line.trim_ascii_end();
+    let body = body.strip_suffix(b"}").unwrap_or(body);
+    let mut out = body.to_vec();
+    out.extend_from_slice(b",\"_written\":");
+    match serde_json::to_vec(written) {
+        Ok(counts) => out.extend_from_slice(&counts),
+        Err(error) => tracing::error!("counts are no JSON: {error}"),
+    }
+    out.push(b'}');
+    out
+}

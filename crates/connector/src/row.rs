@@ -1,0 +1,274 @@
+//! A record as a destination keeps it: key, stamp, deleted mark, hash, and the document's bytes.
+
+use protocol::Record;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::plan::StreamPlan;
+use crate::scan::{Member, members};
+use crate::version::Version;
+
+/// The values that identify a record, as text, in the key's order.
+pub type Key = Vec<String>;
+
+/// One version of a record, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What the version rule needs.
+    pub version: Version,
+    /// The object as it came, without the stream's `newer_than_field`.
+    pub document: String,
+}
+
+/// Why a record cannot be stored; the stream goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(String);
+
+/// Reads key, stamp and deleted mark of a record, in one walk over its top level.
+///
+/// # Errors
+///
+/// When a key value or the stamp is missing, or a value is not one of those the catalog allows.
+pub fn read_row(plan: &StreamPlan, record: &Record<'_>) -> Result<(Key, Row), Refusal> {
+    let text = record.data.get();
+    let mut found = Found::default();
+    for member in members(text) {
+        found.take(plan, &member);
+    }
+    let key = key_values(plan, text)?;
+    check_enums(plan, text)?;
+    let stamp = found.stamp(plan, &key)?;
+    let version = Version {
+        stamp,
+        content: found.hash.digest(),
+        deleted: found.deleted,
+        stub: found.deleted && !found.has_more,
+        origin: record.origin,
+    };
+    Ok((key, Row { version, document: found.document(text) }))
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    /// Text and place of the `newer_than_field`.
+    newer_than: Option<Member<'a>>,
+    deleted: bool,
+    /// Whether there is anything beyond what a stub has.
+    has_more: bool,
+    hash: Xxh3Default,
+}
+
+impl<'a> Found<'a> {
+    fn take(&mut self, plan: &StreamPlan, member: &Member<'a>) {
+        let stream = plan.stream();
+        if member.is(&stream.newer_than_field) {
+            self.newer_than = Some(*member);
+            return;
+        }
+        if stream.soft_delete_field.as_deref().is_some_and(|field| member.is(field)) {
+            self.deleted = member.value == "true";
+        } else if !is_stub_field(plan, member) {
+            self.has_more = true;
+        }
+        if !plan.volatile.iter().any(|name| member.is(name)) {
+            self.hash.update(member.raw_key.as_bytes());
+            self.hash.update(b"\0");
+            self.hash.update(member.value.as_bytes());
+            self.hash.update(b"\0");
+        }
+    }
+
+    /// Whole seconds, rounded down.
+    fn stamp(&self, plan: &StreamPlan, key: &Key) -> Result<i64, Refusal> {
+        let field = &plan.stream().newer_than_field;
+        let refuse = |what: &str| {
+            Refusal(format!("record {key:?} of stream `{}` has {what} `{field}`", plan.name()))
+        };
+        let text = self.newer_than.ok_or_else(|| refuse("no"))?.value;
+        let whole = text.split_once(['.', 'e', 'E']).map_or(text, |(whole, _)| whole);
+        let is_plain = !text.contains(['e', 'E']);
+        let whole: i64 = whole
+            .parse()
+            .ok()
+            .filter(|_| is_plain)
+            .ok_or_else(|| refuse(&format!("`{text}`, which is no number of seconds, as")))?;
+        Ok(if text.starts_with('-') && text.contains('.') {
+            whole.saturating_sub(1)
+        } else {
+            whole
+        })
+    }
+
+    /// The object without its `newer_than_field` and one comma beside it.
+    fn document(&self, text: &str) -> String {
+        let Some(member) = self.newer_than else { return text.to_owned() };
+        let before = text.get(..member.start).unwrap_or_default();
+        let after = text.get(member.end..).unwrap_or_default();
+        let trimmed = before.trim_end();
+        match trimmed.strip_suffix(',') {
+            Some(before) => format!("{before}{after}"),
+            None => {
+                let rest = after.trim_start();
+                format!("{trimmed}{}", rest.strip_prefix(',').unwrap_or(rest))
+            }
+        }
+    }
+}
+
+fn is_stub_field(plan: &StreamPlan, member: &Member<'_>) -> bool {
+    member.is("id")
+        || member.is("object")
+        || member.raw_key.starts_with('_')
+        || plan.key.iter().any(|path| path.first().is_some_and(|name| member.is(name)))
+}
+
+fn key_values(plan: &StreamPlan, text: &str) -> Result<Key, Refusal> {
+    let value = |path: &Vec<String>| {
+        lookup(text, path).and_then(scalar_text).ok_or_else(|| {
+            let path = path.join(".");
+            Refusal(format!(
+                "a record of stream `{}` has no value for its key `{path}`",
+                plan.name()
+            ))
+        })
+    };
+    plan.key.iter().map(value).collect()
+}
+
+fn check_enums(plan: &StreamPlan, text: &str) -> Result<(), Refusal> {
+    for (field, allowed) in &plan.enums {
+        let value = lookup(text, std::slice::from_ref(field)).and_then(scalar_text);
+        if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
+            let came = value.unwrap_or_else(|| "nothing".to_owned());
+            return Err(Refusal(format!(
+                "a record of stream `{}` has `{came}` as `{field}`, but this place holds {allowed:?}",
+                plan.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The value at a path; of a key that is there twice, the last.
+fn lookup<'a>(object: &'a str, path: &[String]) -> Option<&'a str> {
+    let (name, rest) = path.split_first()?;
+    let value = members(object).filter(|member| member.is(name)).last()?.value;
+    if rest.is_empty() { Some(value) } else { lookup(value, rest) }
+}
+
+/// A string's value, or a number or boolean as it is written; null and nested values are no key.
+fn scalar_text(value: &str) -> Option<String> {
+    match value.as_bytes().first()? {
+        b'"' => serde_json::from_str(value).ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(value.to_owned()),
+    }
+}
+
+/// The document with `field` set to true, in place or at the end.
+#[must_use]
+pub fn marked_document(document: &str, field: &str) -> String {
+    let Some(member) = members(document).filter(|member| member.is(field)).last() else {
+        let body = document.trim_end().strip_suffix('}').unwrap_or(document).trim_end();
+        let comma = if body.ends_with('{') { "" } else { "," };
+        let name = serde_json::Value::from(field);
+        return format!("{body}{comma}{name}:true}}");
+    };
+    let key = format!("\"{}\":true", member.raw_key);
+    let before = document.get(..member.start).unwrap_or_default();
+    format!("{before}{key}{}", document.get(member.end..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ConfiguredStream, Stream};
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> StreamPlan {
+        let stream: Stream = serde_json::from_value(json!({
+            "name": "customers",
+            "primary_key": [["id"], ["_account_id"]],
+            "newer_than_field": "_updated_at",
+            "soft_delete_field": "deleted",
+            "metadata": {"volatile": ["url"]},
+            "json_schema": {"properties": {"_account_id": {"enum": ["acct_1"]}}},
+        }))
+        .unwrap();
+        StreamPlan::new(&ConfiguredStream::new(stream)).unwrap()
+    }
+
+    fn read(text: &str) -> Result<(Key, Row), Refusal> {
+        let data = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+        let record = Record {
+            stream: "customers".into(),
+            data: &data,
+            emitted_at: "".into(),
+            origin: None,
+            prune: Vec::new(),
+        };
+        read_row(&plan(), &record)
+    }
+
+    #[test]
+    fn the_document_keeps_its_bytes_without_the_stamp() {
+        let (key, row) =
+            read(r#"{"id":"cus_1","n":1.10,"_account_id":"acct_1","_updated_at":7}"#).unwrap();
+        assert_eq!(key, ["cus_1", "acct_1"]);
+        assert_eq!(row.document, r#"{"id":"cus_1","n":1.10,"_account_id":"acct_1"}"#);
+        assert_eq!((row.version.stamp, row.version.deleted), (7, false));
+        let (_, row) = read(r#"{"_updated_at":8.9,"id":"a","_account_id":"acct_1"}"#).unwrap();
+        assert_eq!(row.document, r#"{"id":"a","_account_id":"acct_1"}"#);
+        assert_eq!(row.version.stamp, 8);
+    }
+
+    #[test]
+    fn a_rotated_url_is_no_change_and_a_changed_value_is() {
+        let content = |text: &str| read(text).unwrap().1.version.content;
+        let base = content(r#"{"id":"a","url":"x","n":1,"_account_id":"acct_1","_updated_at":7}"#);
+        let rotated =
+            content(r#"{"id":"a","url":"y","n":1,"_account_id":"acct_1","_updated_at":9}"#);
+        let changed =
+            content(r#"{"id":"a","url":"x","n":2,"_account_id":"acct_1","_updated_at":7}"#);
+        assert_eq!(base, rotated);
+        assert_ne!(base, changed);
+    }
+
+    #[test]
+    fn a_stub_says_nothing_but_deleted() {
+        let stub = r#"{"id":"a","object":"customer","deleted":true,"_account_id":"acct_1","_updated_at":7}"#;
+        assert!(read(stub).unwrap().1.version.stub);
+        let whole =
+            r#"{"id":"a","name":"x","deleted":true,"_account_id":"acct_1","_updated_at":7}"#;
+        let version = read(whole).unwrap().1.version;
+        assert_eq!((version.stub, version.deleted), (false, true));
+    }
+
+    #[test]
+    fn a_record_without_key_or_stamp_is_refused_with_the_reason() {
+        let reason = |text: &str| read(text).unwrap_err().to_string();
+        assert_eq!(
+            reason(r#"{"_account_id":"acct_1","_updated_at":7}"#),
+            "a record of stream `customers` has no value for its key `id`"
+        );
+        assert!(
+            reason(r#"{"id":null,"_account_id":"acct_1","_updated_at":7}"#).contains("key `id`")
+        );
+        assert!(reason(r#"{"id":"a","_account_id":"acct_1"}"#).contains("no `_updated_at`"));
+        assert!(
+            reason(r#"{"id":"a","_account_id":"acct_1","_updated_at":"x"}"#).contains("no number")
+        );
+        assert!(reason(r#"{"id":"a","_account_id":"acct_2","_updated_at":1}"#).contains("acct_2"));
+    }
+
+    #[test]
+    fn a_mark_goes_in_place_or_at_the_end() {
+        assert_eq!(marked_document(r#"{"id":"a"}"#, "deleted"), r#"{"id":"a","deleted":true}"#);
+        assert_eq!(
+            marked_document(r#"{"deleted":null,"id":"a"}"#, "deleted"),
+            r#"{"deleted":true,"id":"a"}"#
+        );
+        assert_eq!(marked_document("{}", "deleted"), r#"{"deleted":true}"#);
+    }
+}
