@@ -1,6 +1,7 @@
 //! `cargo xtask`: commands for those who work on this repository.
 
 mod catalog;
+mod suite;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,11 +21,14 @@ enum Command {
     /// The facts of Stripe's API.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
+    Test,
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Catalog(command) => catalog::run(&command),
+        Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
+        Command::Test => suite::run(),
     };
     match outcome {
         Ok(report) => say(&report),

@@ -1,0 +1,76 @@
+//! The whole suite, with what it needs: PostgreSQL's programs and our own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Package of Debian and its kin that brings `initdb` and `postgres`.
+const PACKAGE: &str = "postgresql";
+
+/// Installs PostgreSQL when it is missing and we may, builds every program, and runs every test.
+pub(crate) fn run() -> Result<String, String> {
+    if !has_postgres() {
+        install_postgres()?;
+    }
+    // The suites start programs of other packages, which cargo builds for nobody unless asked.
+    step("cargo", &["build", "--locked", "--workspace", "--bins"])?;
+    if runs("cargo-nextest", &["nextest", "--version"]) {
+        step("cargo", &["nextest", "run", "--locked", "--workspace", "--profile", "ci"])?;
+        step("cargo", &["test", "--locked", "--workspace", "--doc"])?;
+    } else {
+        step("cargo", &["test", "--locked", "--workspace", "--no-fail-fast"])?;
+    }
+    Ok("every test passed".to_owned())
+}
+
+/// Whether a server can be started: `initdb` on the path, or where Debian keeps it.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin/initdb")).any(|path| path.is_file())
+        || on_path("initdb").is_some()
+}
+
+fn install_postgres() -> Result<(), String> {
+    let by_hand = format!(
+        "the tests start a PostgreSQL server of their own, and its programs are missing; \
+         install the package `{PACKAGE}` (Debian, Ubuntu: sudo apt-get install {PACKAGE}; \
+         macOS: brew install postgresql), or put initdb and postgres on PATH"
+    );
+    if on_path("apt-get").is_none() || !is_root() {
+        return Err(by_hand);
+    }
+    let install = ["install", "--yes", "--no-install-recommends", PACKAGE];
+    step("apt-get", &["update"])
+        .and_then(|()| step("apt-get", &install))
+        .map_err(|error| format!("{error}; {by_hand}"))
+}
+
+fn is_root() -> bool {
+    command("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let found = command("sh").args(["-c", "command -v \"$0\"", program]).output().ok()?;
+    let path = String::from_utf8(found.stdout).ok()?;
+    found.status.success().then(|| Path::new(path.trim()).to_owned())
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    command(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs a command with its output where ours goes; anything but success is an error.
+fn step(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let line = format!("{program} {}", arguments.join(" "));
+    let status = command(program)
+        .args(arguments)
+        .status()
+        .map_err(|error| format!("starting `{line}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "xtask runs cargo and the system's package tool")]
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
