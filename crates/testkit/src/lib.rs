@@ -6,7 +6,9 @@
 mod failure;
 mod process;
 
+pub mod canonical;
 pub mod lines;
 pub mod postgres;
 pub mod program;
 pub mod programs;
+pub mod stripe;
