@@ -1,1 +1,25 @@
-//! Placeholder.
+//! A local Stripe for demos, tests and benchmarks: an account that is made up from a seed,
+//! behind the HTTP interface of Stripe's list and retrieve operations. What it assumes of the
+//! real Stripe stands in `docs/stripe-assumptions.md`.
+
+mod cli;
+mod server;
+
+mod app;
+mod route;
+
+mod auth;
+mod faults;
+mod limits;
+mod stats;
+
+mod account;
+mod list;
+mod objects;
+mod params;
+
+mod answer;
+mod mix;
+mod render;
+
+pub use server::run;

@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! fake-stripe: a local Stripe with realistic behaviour.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fake_stripe::run()
+}

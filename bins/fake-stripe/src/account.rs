@@ -1,0 +1,37 @@
+//! The account itself.
+
+use serde_json::{Value, json};
+
+use crate::objects::Span;
+
+/// The id of every fake account: what is made up decides its objects, not who owns them.
+pub(crate) const ACCOUNT_ID: &str = "acct_1FakeStripe00001";
+
+/// The account as `GET /v1/account` answers it. It is as old as its first objects.
+pub(crate) fn account(span: Span) -> Value {
+    json!({
+        "id": ACCOUNT_ID,
+        "object": "account",
+        "business_profile": {
+            "mcc": "5734",
+            "name": "Example Shop",
+            "support_email": "help@example.com",
+            "url": "https://shop.example.com"
+        },
+        "business_type": "company",
+        "capabilities": {"card_payments": "active", "transfers": "active"},
+        "charges_enabled": true,
+        "country": "US",
+        "created": span.start,
+        "default_currency": "usd",
+        "details_submitted": true,
+        "email": "owner@example.com",
+        "metadata": {},
+        "payouts_enabled": true,
+        "settings": {
+            "dashboard": {"display_name": "Example Shop", "timezone": "Etc/UTC"},
+            "payments": {"statement_descriptor": "EXAMPLE SHOP"}
+        },
+        "type": "standard"
+    })
+}

@@ -1,0 +1,127 @@
+//! Failures on order: which path fails, how, and how often.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use thiserror::Error;
+
+use crate::answer::ApiError;
+
+/// One scripted failure, as `path=/v1/charges,status=500,times=2,after=1` on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FaultRule {
+    path: String,
+    status: u16,
+    times: u32,
+    after: u32,
+}
+
+/// A rule that cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum FaultError {
+    #[error("reading a failure: `{0}` is not KEY=VALUE; write path=/v1/charges,status=500,times=2")]
+    NoPair(String),
+    #[error("reading a failure: unknown key `{0}`; keys are path, status, times, after")]
+    UnknownKey(String),
+    #[error("reading a failure: `{key}` is no number: `{value}`")]
+    NoNumber { key: String, value: String },
+    #[error("reading a failure: `path` and `status` are needed; write path=/v1/charges,status=500")]
+    Incomplete,
+}
+
+impl FromStr for FaultRule {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (mut path, mut status) = (None, None);
+        let (mut times, mut after) = (u32::MAX, 0);
+        for pair in text.split(',') {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| FaultError::NoPair(pair.to_owned()))?;
+            match key.trim() {
+                "path" => path = Some(value.to_owned()),
+                "status" => status = Some(number(key, value)?),
+                "times" => times = number(key, value)?,
+                "after" => after = number(key, value)?,
+                unknown => return Err(FaultError::UnknownKey(unknown.to_owned())),
+            }
+        }
+        let (Some(path), Some(status)) = (path, status) else { return Err(FaultError::Incomplete) };
+        Ok(Self { path, status, times, after })
+    }
+}
+
+fn number<T: FromStr>(key: &str, value: &str) -> Result<T, FaultError> {
+    let no_number = |_| FaultError::NoNumber { key: key.to_owned(), value: value.to_owned() };
+    value.parse().map_err(no_number)
+}
+
+/// The rules with what each has seen.
+pub(crate) struct Faults {
+    rules: Vec<(FaultRule, AtomicU32)>,
+}
+
+impl Faults {
+    pub(crate) fn new(rules: Vec<FaultRule>) -> Self {
+        Self { rules: rules.into_iter().map(|rule| (rule, AtomicU32::new(0))).collect() }
+    }
+
+    /// Fails a request for `path` if it is its turn. A path that ends in `*` stands for all that
+    /// begin so.
+    pub(crate) fn strike(&self, path: &str) -> Result<(), ApiError> {
+        for (rule, seen) in self.rules.iter().filter(|(rule, _)| rule.covers(path)) {
+            let before = seen.fetch_add(1, Ordering::Relaxed);
+            if before >= rule.after && before - rule.after < rule.times {
+                return Err(failure(rule.status));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FaultRule {
+    fn covers(&self, path: &str) -> bool {
+        match self.path.strip_suffix('*') {
+            Some(start) => path.starts_with(start),
+            None => path == self.path,
+        }
+    }
+}
+
+fn failure(status: u16) -> ApiError {
+    let message = format!("fake-stripe was told to answer {status} here.");
+    let refusal = ApiError::invalid(status, message);
+    match status {
+        429 => refusal.code("rate_limit"),
+        500.. => ApiError { kind: "api_error", ..refusal },
+        _ => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_strikes_when_it_is_its_turn() {
+        let rule = "path=/v1/charges,status=500,times=2,after=1".parse().unwrap();
+        let faults = Faults::new(vec![rule]);
+        let statuses: Vec<bool> = (0..5).map(|_| faults.strike("/v1/charges").is_ok()).collect();
+        assert_eq!(statuses, [true, false, false, true, true]);
+        assert_eq!(faults.strike("/v1/customers"), Ok(()));
+    }
+
+    #[test]
+    fn a_star_covers_what_begins_so() {
+        let faults = Faults::new(vec!["path=/v1/*,status=401".parse().unwrap()]);
+        assert_eq!(faults.strike("/v1/account").unwrap_err().status, 401);
+        assert_eq!(faults.strike("/v2/core/accounts"), Ok(()));
+    }
+
+    #[test]
+    fn a_rule_that_says_nothing_is_refused() {
+        for text in ["", "path", "path=/v1/x", "status=500", "path=/v1/x,status=no", "a=b"] {
+            assert!(text.parse::<FaultRule>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! From a shape to a template: which of the optional parts are there, what is null, what each
+//! property says. Every variant of a resource is composed once.
+
+use std::collections::BTreeMap;
+
+use stripe_api::{Property, Shape, Shapes};
+
+use super::ids::IdForm;
+use super::template::{Hole, Template};
+use super::values;
+use crate::mix::mix;
+
+/// Objects in objects are followed this far where they need not be there.
+const OPTIONAL_DEPTH: usize = 6;
+
+/// No object is nested deeper.
+const MAX_DEPTH: usize = 12;
+
+/// Stripe shows this many elements of a list inside an object.
+const SHOWN: u64 = 10;
+
+/// One variant in this many has nested lists that do not fit.
+const LONG_LISTS_EVERY: u64 = 12;
+
+/// Nested objects that nearly every real object has, though they may be null.
+const USUAL: [&str; 3] = ["outcome", "payment_method_details", "status_transitions"];
+
+/// What every composition of a world needs to know.
+pub(crate) struct Setting<'a> {
+    pub(crate) shapes: &'a Shapes,
+    /// By resource: how ids are made, and how many objects exist.
+    pub(crate) targets: BTreeMap<&'a str, (IdForm, u32)>,
+    /// The event types that exist.
+    pub(crate) event_types: Vec<&'a str>,
+    pub(crate) livemode: bool,
+    pub(crate) seed: u64,
+}
+
+/// The resource whose objects are composed.
+#[derive(Clone, Copy)]
+pub(crate) struct Root<'a> {
+    pub(crate) resource: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) schema: &'a str,
+}
+
+/// One way in which objects of a resource can look.
+pub(crate) struct Variant {
+    pub(crate) template: Template,
+    /// The `status` that it has, if its resource has one.
+    pub(crate) status: Option<String>,
+}
+
+/// Composes variant number `number` of a resource.
+pub(crate) fn compose(setting: &Setting<'_>, root: Root<'_>, number: u64) -> Variant {
+    let random = mix(&[setting.seed, super::ids::text_number(root.resource), number]);
+    let mut composer =
+        Composer { setting, root, number, random, template: Template::default(), status: None };
+    composer.object(root.schema, 0, 2);
+    Variant { template: composer.template, status: composer.status }
+}
+
+struct Composer<'a> {
+    setting: &'a Setting<'a>,
+    root: Root<'a>,
+    number: u64,
+    random: u64,
+    template: Template,
+    status: Option<String>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    schema: &'a str,
+    name: &'a str,
+    /// Objects around it.
+    depth: usize,
+    /// Steps of two spaces before its line.
+    indent: usize,
+}
+
+impl<'a> Composer<'a> {
+    fn next(&mut self) -> u64 {
+        self.random = mix(&[self.random]);
+        self.random
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.next() % 100 < percent
+    }
+
+    fn object(&mut self, schema: &'a str, depth: usize, indent: usize) {
+        let setting = self.setting;
+        let Some(properties) = setting.shapes.schemas.get(schema).filter(|_| depth < MAX_DEPTH)
+        else {
+            self.template.text("{}");
+            return;
+        };
+        let method = self.method(properties);
+        let mut separator = "{\n";
+        for (name, property) in in_order(properties) {
+            let place = Place { schema, name, depth, indent: indent + 1 };
+            let is_other_method = method.as_ref().is_some_and(|method| method.leaves_out(name));
+            let is_method = method.as_ref().is_some_and(|method| method.chosen == name);
+            if is_other_method || !is_method && !self.is_there(place, property) {
+                continue;
+            }
+            self.template.text(separator);
+            self.key(name, place.indent);
+            match &method {
+                Some(method) if name == "type" => self.quoted(method.chosen),
+                Some(_) if is_method => self.shape(place, &property.shape),
+                _ => self.value(place, property),
+            }
+            separator = ",\n";
+        }
+        self.close(separator, '}', indent);
+    }
+
+    /// Where a schema has a `type` and an optional part for each type, an object has one part.
+    fn method(&mut self, properties: &'a BTreeMap<String, Property>) -> Option<Method<'a>> {
+        let shape = &properties.get("type")?.shape;
+        let is_type = |name: &str| {
+            matches!(shape, Shape::Choice(types) if types.iter().any(|known| known == name))
+                || *shape == Shape::Text && properties.contains_key("card")
+        };
+        let parts = properties.iter().filter(|(_, property)| {
+            !property.required && matches!(property.shape, Shape::Object(_))
+        });
+        let parts: Vec<&str> =
+            parts.map(|(name, _)| name.as_str()).filter(|name| is_type(name)).collect();
+        let random = self.next();
+        let card = parts.iter().copied().find(|name| *name == "card" && !random.is_multiple_of(4));
+        let chosen = card.or_else(|| values::choose(&parts, random))?;
+        Some(Method { parts, chosen })
+    }
+
+    /// Whether a property is there at all. Lists that need not be there come only when expanded.
+    fn is_there(&mut self, place: Place<'_>, property: &Property) -> bool {
+        if property.required || property.nullable && !matches!(property.shape, Shape::List(_)) {
+            return true;
+        }
+        if matches!(property.shape, Shape::Object(_)) {
+            let percent = if place.depth == 0 { 60 } else { 30 };
+            return place.depth < OPTIONAL_DEPTH && self.chance(percent);
+        }
+        !matches!(property.shape, Shape::List(_)) && self.chance(90)
+    }
+
+    fn value(&mut self, place: Place<'a>, property: &'a Property) {
+        if property.nullable && self.is_null(place, &property.shape) {
+            self.template.text("null");
+        } else {
+            self.shape(place, &property.shape);
+        }
+    }
+
+    fn is_null(&mut self, place: Place<'_>, shape: &Shape) -> bool {
+        let percent = match shape {
+            Shape::Id(resources) if self.target(resources).is_none() => 100,
+            Shape::Id(_) | Shape::Boolean => 20,
+            Shape::Object(_) if place.depth >= OPTIONAL_DEPTH => 100,
+            Shape::Object(_) if USUAL.contains(&place.name) => 5,
+            Shape::Object(_) if place.depth == 0 => 65,
+            Shape::Object(_) | Shape::Array(_) => 75,
+            Shape::Text if values::is_known(place.name) => 25,
+            Shape::Text => 70,
+            Shape::Integer | Shape::Number | Shape::Time | Shape::Choice(_) => 45,
+            Shape::Map | Shape::List(_) => 30,
+        };
+        self.chance(percent)
+    }
+
+    fn shape(&mut self, place: Place<'a>, shape: &'a Shape) {
+        let random = self.next();
+        match shape {
+            Shape::Text => self.text_value(place, random),
+            Shape::Integer => values::write_integer(place.name, random, &mut self.template),
+            Shape::Number => self.template.text(values::number(random)),
+            Shape::Boolean => self.boolean(place.name),
+            Shape::Time => self.time(place, random),
+            Shape::Map => self.map(place, random),
+            Shape::Choice(choices) => self.choice(place, choices, random),
+            Shape::Id(resources) => self.reference(resources),
+            Shape::Object(schema) => self.object(schema, place.depth + 1, place.indent),
+            Shape::Array(item) => self.elements(place, item, random % 2),
+            Shape::List(item) => self.list(place, item),
+        }
+    }
+
+    fn text_value(&mut self, place: Place<'a>, random: u64) {
+        let setting = self.setting;
+        match place.name {
+            "id" => self.id(place),
+            "api_version" => self.quoted(&setting.shapes.api_version),
+            "type" if self.root.resource == "event" && place.depth == 0 => {
+                self.quoted(values::choose(&setting.event_types, random).unwrap_or_default());
+            }
+            name if name.ends_with("currency") => {
+                self.quoted(values::choose(&["usd", "eur", "jpy"], self.number).unwrap_or("usd"));
+            }
+            name if setting.targets.contains_key(name) => self.reference(&[name.to_owned()]),
+            name => {
+                self.template.text("\"");
+                values::write_text(name, random, &mut self.template);
+                self.template.text("\"");
+            }
+        }
+    }
+
+    /// The object's own id, that of a listed object inside another, or one of something unlisted.
+    fn id(&mut self, place: Place<'_>) {
+        let hole = if place.depth == 0 {
+            Hole::OwnId
+        } else {
+            let object = self.object_constant(place.schema).unwrap_or(place.schema);
+            self.hole_for(object)
+        };
+        self.quoted_hole(hole);
+    }
+
+    fn object_constant(&self, schema: &str) -> Option<&'a str> {
+        let setting: &'a Setting<'a> = self.setting;
+        let object = setting.shapes.schemas.get(schema)?.get("object")?;
+        let Shape::Choice(constants) = &object.shape else { return None };
+        constants.first().map(String::as_str)
+    }
+
+    fn hole_for(&self, resource: &str) -> Hole {
+        if resource == self.root.resource {
+            return Hole::OwnId;
+        }
+        match self.setting.targets.get(resource) {
+            Some((form, count)) if *count > 0 => Hole::IdOf { form: form.clone(), count: *count },
+            _ => values::foreign(resource, self.setting.seed),
+        }
+    }
+
+    /// The first of these resources that has objects here.
+    fn target<'r>(&self, resources: &'r [String]) -> Option<&'r String> {
+        let exists = |resource: &&String| {
+            self.setting.targets.get(resource.as_str()).is_some_and(|(_, count)| *count > 0)
+        };
+        resources.iter().find(exists)
+    }
+
+    fn reference(&mut self, resources: &[String]) {
+        let resource = self.target(resources).or(resources.first());
+        let hole = self.hole_for(resource.map_or("", String::as_str));
+        self.quoted_hole(hole);
+    }
+
+    fn boolean(&mut self, name: &str) {
+        let value = match name {
+            "livemode" => self.setting.livemode,
+            // A list of reviews gives only those that are open.
+            "open" => true,
+            "deleted" => false,
+            _ => self.chance(60),
+        };
+        self.template.text(if value { "true" } else { "false" });
+    }
+
+    fn time(&mut self, place: Place<'_>, random: u64) {
+        let is_own = matches!(place.name, "created" | "date") && place.depth == 0;
+        let later = if is_own { 0 } else { i64::try_from(random % 2_592_000).unwrap_or(0) };
+        self.template.hole(Hole::Created { later });
+    }
+
+    fn map(&mut self, place: Place<'_>, random: u64) {
+        let entries = if place.name == "metadata" { values::metadata(random) } else { &[] };
+        let mut separator = "{\n";
+        for (key, text) in entries {
+            self.template.text(separator);
+            self.key(key, place.indent + 1);
+            self.template.text("\"");
+            values::write_pattern(text, &mut self.template);
+            self.template.text("\"");
+            separator = ",\n";
+        }
+        self.close(separator, '}', place.indent);
+    }
+
+    fn choice(&mut self, place: Place<'_>, choices: &'a [String], random: u64) {
+        let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
+        let is_status = place.depth == 0 && place.name == "status";
+        let random = if is_status { self.number } else { random };
+        let chosen = values::choose(&choices, random).unwrap_or_default();
+        if is_status {
+            self.status = Some(chosen.to_owned());
+        }
+        self.quoted(chosen);
+    }
+
+    fn elements(&mut self, place: Place<'a>, item: &'a Shape, count: u64) {
+        let mut separator = "[\n";
+        for _ in 0..count {
+            self.template.text(separator);
+            self.line_start(place.indent + 1);
+            self.shape(Place { indent: place.indent + 1, ..place }, item);
+            separator = ",\n";
+        }
+        self.close(separator, ']', place.indent);
+    }
+
+    /// A list inside the object, as Stripe shows it: no more than ten elements.
+    fn list(&mut self, place: Place<'a>, item: &'a Shape) {
+        let is_long = self.number % LONG_LISTS_EVERY == LONG_LISTS_EVERY - 1;
+        let count = if is_long { SHOWN + 1 + self.next() % 20 } else { 1 + self.next() % 4 / 3 };
+        let inner = Place { indent: place.indent + 1, depth: place.depth + 1, ..place };
+        self.template.text("{\n");
+        self.key("object", inner.indent);
+        self.template.text("\"list\",\n");
+        self.key("data", inner.indent);
+        self.elements(inner, item, count.min(SHOWN));
+        self.template.text(",\n");
+        self.key("has_more", inner.indent);
+        self.template.text(if count > SHOWN { "true,\n" } else { "false,\n" });
+        self.key("total_count", inner.indent);
+        self.template.text(&format!("{count},\n"));
+        self.key("url", inner.indent);
+        self.template.text("\"");
+        values::write_pattern(&self.list_url(place.name), &mut self.template);
+        self.template.text("\"");
+        self.close(",\n", '}', place.indent);
+    }
+
+    fn list_url(&self, name: &str) -> String {
+        match (self.root.resource, name) {
+            ("subscription", "items") => "/v1/subscription_items?subscription={id}".to_owned(),
+            ("radar.value_list", _) => "/v1/radar/value_list_items?value_list={id}".to_owned(),
+            _ => format!("{}/{{id}}/{name}", self.root.path),
+        }
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.template.text(&format!("\"{text}\""));
+    }
+
+    fn quoted_hole(&mut self, hole: Hole) {
+        self.template.text("\"");
+        self.template.hole(hole);
+        self.template.text("\"");
+    }
+
+    fn key(&mut self, name: &str, indent: usize) {
+        self.line_start(indent);
+        self.template.text(&format!("\"{name}\": "));
+    }
+
+    fn line_start(&mut self, indent: usize) {
+        self.template.text(&"  ".repeat(indent));
+    }
+
+    /// Closes an object or array, which is empty if its first separator was never written.
+    fn close(&mut self, separator: &str, bracket: char, indent: usize) {
+        if separator.starts_with(',') {
+            self.template.text("\n");
+            self.line_start(indent);
+            self.template.text(&bracket.to_string());
+        } else {
+            self.template.text(if bracket == '}' { "{}" } else { "[]" });
+        }
+    }
+}
+
+/// The part that an object has of several that exclude each other.
+struct Method<'a> {
+    parts: Vec<&'a str>,
+    chosen: &'a str,
+}
+
+impl Method<'_> {
+    fn leaves_out(&self, name: &str) -> bool {
+        name != self.chosen && self.parts.contains(&name)
+    }
+}
+
+/// Stripe writes `id` and `object` first, then the rest by name.
+fn in_order(properties: &BTreeMap<String, Property>) -> impl Iterator<Item = (&str, &Property)> {
+    let is_first = |name: &str| name == "id" || name == "object";
+    let first = ["id", "object"].into_iter().filter_map(|name| properties.get_key_value(name));
+    let rest = properties.iter().filter(move |(name, _)| !is_first(name));
+    first.chain(rest).map(|(name, property)| (name.as_str(), property))
+}

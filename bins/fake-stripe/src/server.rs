@@ -1,0 +1,136 @@
+//! The program: listens, answers, ends when told to.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response};
+use axum::serve::ListenerExt as _;
+use clap::Parser as _;
+use serde_json::json;
+use thiserror::Error;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::answer::Answer;
+use crate::app::{App, Asked};
+use crate::cli::{ArgumentError, Arguments};
+
+#[derive(Debug, Error)]
+enum ServeError {
+    #[error("{0}")]
+    Arguments(#[from] ArgumentError),
+    #[error("starting the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("listening on port `{port}`: {source}; give another --port, or 0 for a free one")]
+    Listen { port: u16, source: io::Error },
+    #[error("serving: {0}")]
+    Serve(#[from] io::Error),
+}
+
+/// Runs the program to its end and gives its exit status: 0 when told to end, 2 for arguments
+/// that cannot be played, 1 for anything else.
+pub fn run() -> ExitCode {
+    match serve(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = if matches!(error, ServeError::Arguments(_)) { 2 } else { 1 };
+            match writeln!(io::stderr(), "error: {error}") {
+                Ok(()) | Err(_) => ExitCode::from(code),
+            }
+        }
+    }
+}
+
+fn serve(arguments: &Arguments) -> Result<(), ServeError> {
+    let app = App::new(arguments.population()?, arguments.behaviour()?);
+    let runtime = Runtime::new().map_err(ServeError::Runtime)?;
+    let outcome = runtime.block_on(listen(arguments, app));
+    // A read of standard input cannot be cancelled, and must not keep the program.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
+    let port = arguments.port;
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(|source| ServeError::Listen { port, source })?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    announce(&listener)?;
+    let latency = Duration::from_millis(arguments.latency_ms);
+    let service = Service { app: Arc::new(app), latency };
+    let router = Router::new().fallback(respond).with_state(service);
+    // A connection that cannot be made quicker is served all the same.
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
+    tokio::select! {
+        outcome = axum::serve(listener, router) => outcome?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = stdin_closed(), if arguments.until_stdin_closes => {}
+    }
+    Ok(())
+}
+
+/// Tells whoever started the program where it listens: one line of JSON.
+fn announce(listener: &TcpListener) -> io::Result<()> {
+    let address = format!("http://{}", listener.local_addr()?);
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", json!({"listening": address}))?;
+    stdout.flush()
+}
+
+async fn stdin_closed() {
+    let mut stdin = tokio::io::stdin();
+    let mut ignored = [0; 256];
+    while stdin.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
+}
+
+#[derive(Clone)]
+struct Service {
+    app: Arc<App>,
+    latency: Duration,
+}
+
+async fn respond(State(service): State<Service>, request: Request) -> Response<Body> {
+    let app = &service.app;
+    let path = request.uri().path();
+    let asked = Asked {
+        method: request.method().as_str(),
+        path,
+        query: request.uri().query().unwrap_or_default(),
+        authorization: text(request.headers(), "authorization"),
+        version: text(request.headers(), "stripe-version"),
+    };
+    if app.is_ours(path) {
+        return response(app.answer(asked));
+    }
+    let in_flight = app.stats().begin();
+    if !service.latency.is_zero() {
+        tokio::time::sleep(service.latency).await;
+    }
+    let answer = app.answer(asked);
+    in_flight.answered(path, &answer);
+    response(answer)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn response(answer: Answer) -> Response<Body> {
+    let mut response =
+        Response::builder().status(answer.status).header("content-type", "application/json");
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    // Fails only for a version in the request that is no header value: then there is no answer.
+    response.body(Body::from(answer.body)).unwrap_or_default()
+}
