@@ -23,3 +23,8 @@ mod mix;
 mod render;
 
 pub use server::run;
+
+#[cfg(test)]
+mod app_tests;
+#[cfg(test)]
+mod list_tests;
