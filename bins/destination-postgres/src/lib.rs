@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Loads records into PostgreSQL 13 and newer.
+//!
+//! A stream is a table with the whole object as jsonb and its properties as generated columns
+//! ([`schema`]). Rows are written by the version rule of the `connector` crate, in transactions that
+//! touch no row that stays the same ([`write`]). The harness owns the rest.
+
+mod catalog;
+mod check;
+mod client;
+mod config;
+mod destination;
+mod failure;
+mod meta;
+mod schema;
+mod setup;
+mod sql;
+mod teardown;
+mod write;
+
+pub use config::Config;
+pub use destination::Postgres;

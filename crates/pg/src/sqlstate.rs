@@ -2,7 +2,6 @@
 
 /// Who has to act on a failure, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Failure {
     /// Nothing is wrong with the request: reconnect and try again later.
     Later,

@@ -1,0 +1,77 @@
+//! What the server's own catalog says about our schema and tables.
+
+use std::collections::BTreeMap;
+
+use pg::{Error, Ident};
+use tokio_postgres::{GenericClient, Row};
+
+use crate::schema::{Existing, Table};
+
+/// One row for each of the wanted names that something in the schema has.
+const EXISTING: &str = "
+SELECT c.relname::text,
+       obj_description(c.oid, 'pg_class'),
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       ARRAY(SELECT a.attname::text
+             FROM pg_index i
+             CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+             WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place),
+       (SELECT pg_get_constraintdef(r.oid) FROM pg_constraint r
+        WHERE r.conrelid = c.oid AND r.contype = 'c' AND r.conname = w.rule)
+FROM unnest($2::text[], $3::text[]) AS w(name, rule)
+JOIN pg_namespace n ON n.nspname = $1
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name";
+
+/// What is there under the names of these tables, by name.
+pub(crate) async fn existing(
+    client: &impl GenericClient,
+    schema: &Ident,
+    tables: &[&Table],
+) -> Result<BTreeMap<String, Existing>, Error> {
+    let names: Vec<&str> = tables.iter().map(|table| table.name.object().name()).collect();
+    let rules: Vec<&str> = tables
+        .iter()
+        .map(|table| table.check.as_ref().map_or("", |check| check.name.name()))
+        .collect();
+    let rows = client.query(EXISTING, &[&schema.name(), &names, &rules]).await;
+    let read = |row: &Row| Ok((row.try_get(0)?, one(row)?));
+    let found = rows.and_then(|rows| rows.iter().map(read).collect());
+    found.map_err(|error| Error::query(format!("reading the tables of schema {schema}"), &error))
+}
+
+fn one(row: &Row) -> Result<Existing, tokio_postgres::Error> {
+    let columns: Vec<String> = row.try_get(2)?;
+    Ok(Existing {
+        comment: row.try_get(1)?,
+        columns: columns.into_iter().collect(),
+        key: row.try_get(3)?,
+        check: row.try_get(4)?,
+    })
+}
+
+/// The schema's comment: `None` when there is no schema.
+pub(crate) async fn schema_comment(
+    client: &impl GenericClient,
+    schema: &Ident,
+) -> Result<Option<String>, Error> {
+    let asked = "SELECT coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace \
+                 WHERE nspname = $1";
+    let row = client.query_opt(asked, &[&schema.name()]).await;
+    row.and_then(|row| row.map(|row| row.try_get(0)).transpose())
+        .map_err(|error| Error::query(format!("looking for schema {schema}"), &error))
+}
+
+/// Every table of the schema with its comment.
+pub(crate) async fn comments(
+    client: &impl GenericClient,
+    schema: &Ident,
+) -> Result<BTreeMap<String, Option<String>>, Error> {
+    let asked = "SELECT c.relname::text, obj_description(c.oid, 'pg_class') FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')";
+    let rows = client.query(asked, &[&schema.name()]).await;
+    rows.and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect())
+        .map_err(|error| Error::query(format!("listing the tables of schema {schema}"), &error))
+}

@@ -1,0 +1,213 @@
+//! What a user writes.
+
+use connector::{BatchLimits, Error};
+use pg::{Ident, Settings};
+use protocol::{Secret, Spec};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// The configuration as written; see [`spec`] for what each key means.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    url: Option<Secret>,
+    connection_string: Option<Secret>,
+    #[serde(default = "schema")]
+    schema: String,
+    #[serde(default = "connections")]
+    connections: usize,
+    batch_bytes: Option<usize>,
+    #[serde(alias = "batch_size")]
+    batch_rows: Option<usize>,
+    flush_ms: Option<u64>,
+    #[serde(default)]
+    echo_records: bool,
+    run_id: Option<String>,
+}
+
+fn schema() -> String {
+    "stripe".to_owned()
+}
+
+fn connections() -> usize {
+    2
+}
+
+/// The configuration checked and in the form that the rest uses.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) settings: Settings,
+    pub(crate) schema: Ident,
+    pub(crate) connections: usize,
+    pub(crate) limits: BatchLimits,
+    pub(crate) echo_records: bool,
+    pub(crate) run_id: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn of(config: Config) -> Result<Self, Error> {
+        // The environment fills in the old name, so that `url` as written here comes first.
+        let url = config.url.or(config.connection_string).ok_or_else(|| {
+            Error::config("reading the configuration: `url` is missing").hint(
+                "give `url` (postgres://user:password@host:port/database) in the configuration, \
+                 or POSTGRES_URL or DATABASE_URL in the environment",
+            )
+        })?;
+        let defaults = BatchLimits::default();
+        Ok(Self {
+            settings: Settings::from_url(url.expose()).map_err(invalid)?,
+            schema: Ident::new(&config.schema).map_err(invalid)?,
+            connections: config.connections.clamp(1, 64),
+            limits: BatchLimits {
+                bytes: config.batch_bytes.unwrap_or(defaults.bytes).max(1),
+                rows: config.batch_rows.unwrap_or(defaults.rows).max(1),
+                flush_ms: config.flush_ms.unwrap_or(defaults.flush_ms),
+            },
+            echo_records: config.echo_records,
+            run_id: config.run_id,
+        })
+    }
+}
+
+fn invalid(error: pg::Error) -> Error {
+    Error::config("reading the configuration").caused_by(error)
+}
+
+/// The JSON Schema of the configuration.
+pub(crate) fn spec() -> Spec {
+    let mut properties = connection_properties();
+    properties.extend(writing_properties());
+    Spec::new(json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    }))
+}
+
+fn connection_properties() -> Map<String, Value> {
+    let mut properties = Map::new();
+    let mut text = |name: &str, more: Value, description: &str| {
+        let mut property = json!({"type": "string", "description": description});
+        merge(&mut property, more);
+        properties.insert(name.to_owned(), property);
+    };
+    text(
+        "url",
+        json!({"writeOnly": true}),
+        "Where the database is: postgres://user:password@host:port/database, with libpq \
+         parameters such as sslmode",
+    );
+    text(
+        "connection_string",
+        json!({"writeOnly": true}),
+        "Older name of `url`, used when that is absent",
+    );
+    text(
+        "schema",
+        json!({"minLength": 1, "default": schema()}),
+        "Schema that holds the tables; made if it is missing",
+    );
+    text(
+        "run_id",
+        json!({}),
+        "Name of the engine's run, noted beside the tables with the first rows it writes",
+    );
+    properties
+}
+
+fn writing_properties() -> Map<String, Value> {
+    let limits = BatchLimits::default();
+    let mut properties = Map::new();
+    let mut number = |name: &str, more: Value, description: &str| {
+        let mut property = json!({"type": "integer", "minimum": 1, "description": description});
+        merge(&mut property, more);
+        properties.insert(name.to_owned(), property);
+    };
+    number(
+        "connections",
+        json!({"maximum": 64, "default": connections()}),
+        "Connections that write at once",
+    );
+    number(
+        "batch_bytes",
+        json!({"default": limits.bytes}),
+        "Bytes of documents gathered before they are written",
+    );
+    number(
+        "batch_rows",
+        json!({"default": limits.rows}),
+        "Records of one stream gathered before they are written",
+    );
+    number("batch_size", json!({}), "Older name of `batch_rows`");
+    number(
+        "flush_ms",
+        json!({"minimum": 0, "default": limits.flush_ms}),
+        "Longest time in milliseconds that a state waits while input keeps coming",
+    );
+    let echo = "Write each record back to stdout once it is stored, for engines that count them";
+    let echo = json!({"type": "boolean", "default": false, "description": echo});
+    properties.insert("echo_records".to_owned(), echo);
+    properties
+}
+
+fn merge(property: &mut Value, more: Value) {
+    if let (Value::Object(property), Value::Object(more)) = (property, more) {
+        property.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(config: serde_json::Value) -> Result<Options, Error> {
+        Options::of(serde_json::from_value(config).unwrap())
+    }
+
+    #[test]
+    fn defaults_need_no_more_than_a_url() {
+        let options = options(json!({"url": "postgres://ann@h/d"})).unwrap();
+        assert_eq!((options.schema.name(), options.connections), ("stripe", 2));
+        assert_eq!(options.limits, BatchLimits::default());
+    }
+
+    #[test]
+    fn old_names_are_understood() {
+        let config = json!({"connection_string": "postgres://ann@h/d", "batch_size": 7});
+        assert_eq!(options(config).unwrap().limits.rows, 7);
+    }
+
+    #[test]
+    fn a_missing_url_says_everywhere_it_could_have_been() {
+        let report = options(json!({})).unwrap_err().report();
+        assert!(report.contains("POSTGRES_URL or DATABASE_URL"), "{report}");
+    }
+
+    #[test]
+    fn no_debug_output_holds_the_password() {
+        let config: Config =
+            serde_json::from_value(json!({"url": "postgres://ann:s3cret@h/d"})).unwrap();
+        let text = format!("{config:?} {:?}", Options::of(config.clone()));
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn every_key_of_the_schema_is_read_and_no_other() {
+        let spec = spec().config;
+        let mut keys: Vec<&String> = spec["properties"].as_object().unwrap().keys().collect();
+        keys.sort();
+        let read = [
+            "batch_bytes",
+            "batch_rows",
+            "batch_size",
+            "connection_string",
+            "connections",
+            "echo_records",
+            "flush_ms",
+            "run_id",
+            "schema",
+            "url",
+        ];
+        assert_eq!(keys, read);
+    }
+}

@@ -1,0 +1,10 @@
+//! Tables as the catalog wants them, as the server has them, and the DDL between the two. Pure.
+
+mod column;
+mod mark;
+mod plan;
+mod table;
+
+pub(crate) use mark::{Mark, place_of};
+pub(crate) use plan::{Existing, plan};
+pub(crate) use table::{GATE, HASH, RAW, Table};

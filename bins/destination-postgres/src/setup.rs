@@ -1,0 +1,102 @@
+//! Makes what is missing: the schema, `_sync_meta`, and each table in a transaction of its own.
+
+use pg::{Error, Failure, Ident, Pooled};
+use protocol::Places;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use crate::{
+    catalog,
+    client::{Client, Patience, persist},
+    failure::explain,
+    meta,
+    schema::{Table, place_of, plan},
+};
+
+/// How long a statement waits for a lock before it gives way to the readers queued behind it.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+/// The mark of a schema that setup made.
+pub(crate) const SCHEMA_COMMENT: &str = "sync-engine; made by setup";
+
+/// Brings the server to what the tables ask for and returns their places.
+pub(crate) async fn setup(client: &Client, tables: &[Table]) -> Result<Places, connector::Error> {
+    let told = |error: Error| explain(error, &client.setup_remedy());
+    persist(Patience::Busy, async || ground(&mut client.get().await?, &client.schema).await)
+        .await
+        .map_err(told)?;
+    let noted =
+        persist(Patience::Busy, async || meta::read(&**client.get().await?, &client.schema).await);
+    refuse_mixing(meta::mixes_modes(&noted.await.map_err(told)?, tables))?;
+    for table in tables {
+        let made = persist(Patience::Busy, async || one(&mut client.get().await?, table).await);
+        made.await.map_err(told)?.map_err(connector::Error::config)?;
+    }
+    let noted = meta::read(&**client.get().await.map_err(told)?, &client.schema).await;
+    Ok(meta::places(&noted.map_err(told)?, tables))
+}
+
+/// Fails when live and test data would come together.
+pub(crate) fn refuse_mixing(found: Option<String>) -> Result<(), connector::Error> {
+    found.map_or(Ok(()), |reason| {
+        Err(connector::Error::config(reason).hint("use another `schema` for it"))
+    })
+}
+
+/// The schema and `_sync_meta`. Asks before it makes: `IF NOT EXISTS` would need the privilege to
+/// create even where nothing is missing.
+async fn ground(client: &mut Pooled, schema: &Ident) -> Result<(), Error> {
+    let doing = format!("setting up schema {schema}");
+    let failed = |error: tokio_postgres::Error| Error::query(doing.clone(), &error);
+    let transaction = client.transaction().await.map_err(failed)?;
+    lock(&*transaction, schema.name(), "").await.map_err(failed)?;
+    if catalog::schema_comment(&*transaction, schema).await?.is_none() {
+        let comment = pg::Literal::new(SCHEMA_COMMENT)?;
+        let make = format!("CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS {comment}");
+        transaction.batch_execute(&make).await.map_err(failed)?;
+    }
+    if !catalog::comments(&*transaction, schema).await?.contains_key(meta::META) {
+        transaction.batch_execute(&meta::create(schema)?).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// One table. The inner failure is a conflict that no privilege and no waiting resolves.
+async fn one(client: &mut Pooled, table: &Table) -> Result<Result<(), String>, Error> {
+    let doing = format!("setting up table {}", table.name);
+    let failed = |error: tokio_postgres::Error| Error::query(doing.clone(), &error);
+    let schema = table.name.schema();
+    let transaction = client.transaction().await.map_err(failed)?;
+    lock(&*transaction, schema.name(), table.name.object().name()).await.map_err(failed)?;
+    let mut found = catalog::existing(&*transaction, schema, &[table]).await?;
+    let existing = found.remove(table.name.object().name());
+    let fresh = Uuid::new_v4();
+    let statements = match plan(table, existing.as_ref(), fresh) {
+        Ok(statements) => statements,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    for statement in &statements {
+        tracing::info!(%statement, "changing the schema");
+        transaction.batch_execute(statement).await.map_err(failed)?;
+    }
+    let place = existing.and_then(|found| place_of(found.comment.as_deref())).unwrap_or(fresh);
+    let noted = meta::read(&*transaction, schema).await?;
+    meta::note(&*transaction, table, place, noted.get(&table.stream)).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Ok(()))
+}
+
+/// Concurrent setups of one object wait for one another.
+pub(crate) async fn lock(
+    client: &impl GenericClient,
+    schema: &str,
+    object: &str,
+) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(LOCK_TIMEOUT).await?;
+    let key = pg::advisory_key("setup", &format!("{schema}\0{object}"));
+    client.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await.map(drop)
+}
+
+/// Whether a failure says that something is not there.
+pub(crate) fn is_missing(error: &Error) -> bool {
+    error.failure() == Failure::Structure
+}

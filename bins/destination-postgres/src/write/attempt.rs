@@ -1,0 +1,185 @@
+//! One transaction: insert what is new, then compare and change what is there.
+//!
+//! Rows that stay as they are are looked up but neither locked nor touched. Rows that change are
+//! locked in the order of their keys and judged again, so that the counts are exact whoever else
+//! writes. A row that vanishes in between is inserted in the next round.
+
+use connector::version::{Action, Resolution, Stored, resolve};
+use deadpool_postgres::Transaction;
+use pg::{Error, Failure};
+use protocol::WrittenCounts;
+
+use super::split::{Item, Part};
+use super::{change::Changes, find::find, insert::insert};
+use crate::{client::Client, meta};
+
+/// Rows come and go while we look only if somebody else writes the same keys all the time.
+const ROUNDS: usize = 5;
+
+/// What one part came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outcome {
+    pub(crate) counts: WrittenCounts,
+    /// Keys in the part.
+    pub(crate) keys: usize,
+    /// Of them, those that had a row.
+    pub(crate) found: usize,
+}
+
+impl Outcome {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.counts.add(&other.counts);
+        self.keys += other.keys;
+        self.found += other.found;
+    }
+}
+
+/// How a session writes; both last until the transaction ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session<'s> {
+    /// Statements that set up a transaction.
+    pub(crate) settings: &'static str,
+    /// Name of the engine's run, when it gave one.
+    pub(crate) run_id: Option<&'s str>,
+}
+
+/// Stores a part. Nothing of it is stored when this fails, and it may be repeated.
+pub(crate) async fn attempt(
+    client: &Client,
+    session: Session<'_>,
+    part: &Part<'_>,
+) -> Result<Outcome, Error> {
+    let failed = |error: tokio_postgres::Error| part.failed(&error);
+    let mut connection = client.get().await?;
+    let transaction = connection.transaction().await.map_err(failed)?;
+    transaction.batch_execute(session.settings).await.map_err(failed)?;
+    let mut work = Work {
+        transaction: &transaction,
+        part,
+        pending: part.items.clone(),
+        outcome: Outcome { keys: part.items.len(), ..Outcome::default() },
+    };
+    work.rounds().await?;
+    let outcome = work.outcome;
+    note_run(&transaction, session.run_id, part).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(outcome)
+}
+
+impl Part<'_> {
+    pub(super) fn failed(&self, error: &tokio_postgres::Error) -> Error {
+        Error::query(format!("writing to table {}", self.writer.table.name), error)
+    }
+}
+
+/// A transaction in progress.
+struct Work<'w> {
+    transaction: &'w Transaction<'w>,
+    part: &'w Part<'w>,
+    /// Keys whose rows have not been dealt with, in order.
+    pending: Vec<Item<'w>>,
+    outcome: Outcome,
+}
+
+impl<'w> Work<'w> {
+    async fn rounds(&mut self) -> Result<(), Error> {
+        for round in 0..ROUNDS {
+            if round > 0 || !self.part.writer.looks_first {
+                self.insert().await?;
+            }
+            self.update().await?;
+            if self.pending.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Error::Query {
+            doing: format!("writing to table {}", self.part.writer.table.name),
+            failure: Failure::Later,
+            code: None,
+            reason: "rows kept vanishing while they were written".to_owned(),
+        })
+    }
+
+    async fn insert(&mut self) -> Result<(), Error> {
+        let pending = std::mem::take(&mut self.pending);
+        let inserted = insert(self.transaction, self.part, &pending).await?;
+        for (item, is_new) in pending.into_iter().zip(inserted) {
+            if is_new {
+                self.count(&judge(None, item));
+            } else {
+                self.pending.push(item);
+            }
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let statements = &self.part.writer.statements;
+        let pending = std::mem::take(&mut self.pending);
+        let found = find(self.transaction, self.part, &statements.lookup, &pending).await?;
+        let mut changing = Vec::new();
+        for (item, stored) in pending.into_iter().zip(found) {
+            let Some(stored) = stored else {
+                self.pending.push(item);
+                continue;
+            };
+            self.outcome.found += 1;
+            let resolution = judge(Some(stored), item);
+            if resolution.action == Action::Keep {
+                self.count(&resolution);
+            } else {
+                changing.push(item);
+            }
+        }
+        self.change(&changing).await
+    }
+
+    async fn change(&mut self, changing: &[Item<'w>]) -> Result<(), Error> {
+        if changing.is_empty() {
+            return Ok(());
+        }
+        let statements = &self.part.writer.statements;
+        let locked = find(self.transaction, self.part, &statements.lock, changing).await?;
+        let mut changes = Changes::default();
+        for (item, stored) in changing.iter().zip(locked) {
+            let Some(stored) = stored else {
+                self.pending.push(*item);
+                continue;
+            };
+            let resolution = judge(Some(stored), *item);
+            changes.add(self.part, *item, &resolution.action);
+            self.count(&resolution);
+        }
+        self.pending.sort_by_key(|item| item.key);
+        changes.apply(self.transaction, self.part).await
+    }
+
+    fn count(&mut self, resolution: &Resolution) {
+        self.outcome.counts.add(&resolution.counts);
+    }
+}
+
+/// The version rule over all versions of a key.
+pub(super) fn judge(stored: Option<Stored>, item: Item<'_>) -> Resolution {
+    if let [only] = item.versions {
+        return resolve(stored, std::slice::from_ref(&only.version));
+    }
+    let versions: Vec<_> = item.versions.iter().map(|row| row.version).collect();
+    resolve(stored, &versions)
+}
+
+/// With the first rows of a run, in their transaction, its name is noted at the table's place.
+async fn note_run(
+    transaction: &Transaction<'_>,
+    run_id: Option<&str>,
+    part: &Part<'_>,
+) -> Result<(), Error> {
+    let Some(run_id) = run_id.filter(|_| !part.writer.run_is_noted) else { return Ok(()) };
+    let meta = meta::table(part.writer.table.name.schema())?;
+    let note = format!("UPDATE {meta} SET run = $1 WHERE stream = $2 AND run IS DISTINCT FROM $1");
+    transaction.execute(&note, &[&run_id, &part.stream]).await.map_err(|e| part.failed(&e))?;
+    Ok(())
+}

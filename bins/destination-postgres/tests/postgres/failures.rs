@@ -1,0 +1,196 @@
+//! What goes wrong, and what it costs.
+
+use serde_json::{Value, json};
+use testkit::{lines, postgres::Cluster};
+
+use crate::copy::{Copy, failure, object, program, records, stream, written};
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_the_password() {
+    let mut copy = Copy::new().await;
+    copy.config["url"] = json!(copy.database.url_as("postgres", "canary-pw"));
+    for (verb, code) in [("check", 0), ("setup", 1), ("write", 1)] {
+        let refused = copy.run(verb, records("customers", 3, 1)).await.expect_code(code);
+        let (text, class) = failure(&refused, "connection_status");
+        assert_eq!(class, "credentials");
+        assert!(text.contains("check user and password"), "{text}");
+        assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("canary-pw"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_at_once() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let config = json!({"url": format!("postgres://ann:pw@127.0.0.1:{port}/shop")}).to_string();
+    let catalog = lines::catalog(&[stream("customers")]).to_string();
+    for (verb, code) in [("check", 0), ("setup", 1), ("write", 1)] {
+        let arguments = [verb, "--config", &config, "--catalog", &catalog];
+        let refused = program().args(arguments).run("").await.expect_code(code);
+        let (text, class) = failure(&refused, "connection_status");
+        assert_eq!(class, "unreachable");
+        assert!(text.contains(&format!("`127.0.0.1:{port}`")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn bad_configuration_is_one_clear_error() {
+    for (config, fragment) in [
+        (json!({}), "`url` is missing"),
+        (json!({"url": "mysql://a@b/c"}), "postgres://"),
+        (json!({"url": "postgres://a@b/c", "shema": "x"}), "did you mean `schema`"),
+        (json!({"url": "postgres://a@b/c?sslmode=strict"}), "sslmode `strict` is not supported"),
+    ] {
+        let refused = program().args(["check", "--config", &config.to_string()]).run("").await;
+        let text = format!("{}{}", refused.stdout, refused.stderr);
+        assert_eq!(refused.code(), Some(2), "{text}");
+        assert!(text.contains(fragment), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_url_may_come_from_the_environment_and_yields_to_the_configuration() {
+    let copy = Copy::bare().await;
+    let dead = "postgres://a:b@127.0.0.1:1/x";
+    let ours = json!({"url": copy.database.url()}).to_string();
+    for (config, variable) in [("{}", copy.database.url()), (&*ours, dead.to_owned())] {
+        let checked = program().args(["check", "--config", config]).env("DATABASE_URL", variable);
+        let checked = checked.run("").await.expect_code(0);
+        assert_eq!(
+            checked.of_type("connection_status")[0]["connection_status"]["status"],
+            "succeeded"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_a_table_does_not_stop_another() {
+    let mut copy = Copy::new().await;
+    copy.catalog = lines::catalog(&[stream("customers"), stream("refunds")]);
+    let input = [
+        records("refunds", 3, 1),
+        records("customers", 3, 1),
+        lines::state("refunds", &json!(1)),
+        lines::state("customers", &json!(1)),
+        lines::global_state(&json!(1)),
+    ];
+    let done = copy.write(input.concat()).await.expect_code(0);
+    let (text, _) = failure(&done, "stream_status");
+    assert!(text.contains("\"refunds\" does not exist") && text.contains("setup"), "{text}");
+    let states = done.of_type("source_state");
+    assert_eq!(states.len(), 1, "{}", done.stdout);
+    assert_eq!(states[0]["source_state"]["stream"], "customers");
+    assert_eq!(written(&done)["customers"], json!({"created": 3}));
+}
+
+#[tokio::test]
+async fn a_stream_that_may_not_be_written_does_not_stop_another() {
+    let mut copy = Copy::new().await;
+    let role = format!("reader_{}", copy.database.name());
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA stripe TO {role}; \
+         GRANT SELECT, INSERT, UPDATE ON stripe.customers, stripe._sync_meta TO {role}"
+    );
+    copy.database.execute(&grants).await;
+    copy.config["url"] = json!(copy.database.url_as(&role, "pw"));
+    let input = [
+        records("charges", 3, 1),
+        records("customers", 3, 1),
+        lines::state("charges", &json!(1)),
+        lines::state("customers", &json!(1)),
+    ];
+    let done = copy.write(input.concat()).await.expect_code(0);
+    let (text, class) = failure(&done, "stream_status");
+    assert_eq!(class, "permission", "{text}");
+    assert!(
+        text.contains("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA \"stripe\""),
+        "{text}"
+    );
+    assert_eq!(done.of_type("source_state").len(), 1);
+    assert_eq!(copy.database.value("SELECT count(*) FROM stripe.customers").await, "3");
+    assert_eq!(copy.database.value("SELECT count(*) FROM stripe.charges").await, "0");
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_never_acknowledged() {
+    let copy = Copy::new().await;
+    let mut odd = object("odd", 1, "Ann");
+    odd["amount"] = json!("no number");
+    let input = [
+        records("customers", 3, 1),
+        lines::record("customers", &odd),
+        lines::state("customers", &json!(1)),
+        lines::record("charges", &object("a", 1, "Ann")),
+        lines::state("charges", &json!(1)),
+    ];
+    let done = copy.write(input.concat()).await.expect_code(0);
+    let (text, class) = failure(&done, "stream_status");
+    assert_eq!(class, "data", "{text}");
+    assert!(text.contains("no number"), "{text}");
+    let states = done.of_type("source_state");
+    assert_eq!(states.len(), 1);
+    assert_eq!(states[0]["source_state"]["stream"], "charges");
+}
+
+#[tokio::test]
+async fn data_of_another_account_never_lands() {
+    let mut copy = Copy::new().await;
+    let mut foreign = object("a", 1, "Eve");
+    foreign["_account_id"] = json!("acct_2");
+    let done = copy.write(lines::record("customers", &foreign)).await.expect_code(0);
+    assert_eq!(written(&done)["customers"], json!({"refused": 1}));
+    let properties = &mut copy.catalog["streams"][0]["stream"]["json_schema"]["properties"];
+    properties["_account_id"]["enum"] = json!(["acct_2"]);
+    let done = copy.write(lines::record("customers", &foreign)).await.expect_code(0);
+    let (text, _) = failure(&done, "stream_status");
+    assert!(text.contains("data of account acct_1, the catalog is of acct_2"), "{text}");
+    assert_eq!(copy.database.value("SELECT count(*) FROM stripe.customers").await, "0");
+}
+
+#[tokio::test]
+async fn a_terminated_backend_costs_a_retry_and_nothing_else() {
+    let mut copy = Copy::new().await;
+    copy.config["batch_rows"] = json!(200);
+    copy.write(lines::record("customers", &object("x_00000", 0, "Ann"))).await.expect_code(0);
+    let mut client = copy.database.client().await;
+    let held = client.transaction().await.unwrap();
+    held.batch_execute("SELECT FROM stripe.customers FOR UPDATE").await.unwrap();
+    let mut program = copy.start();
+    program.send(&records("customers", 200, 1).replace("Ann", "Eve")).await;
+    program.send(&lines::state("customers", &json!(1))).await;
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                WHERE application_name = 'sync-engine' AND wait_event_type = 'Lock'";
+    while copy.database.value(kill).await == "0" {}
+    held.commit().await.unwrap();
+    program.message(|message| message["type"] == "source_state").await;
+    let done = program.finish().await.expect_code(0);
+    assert_eq!(written(&done)["customers"], json!({"created": 199, "updated": 1}));
+    let rows = "SELECT count(*) || ' ' || min(name) FROM stripe.customers";
+    assert_eq!(copy.database.value(rows).await, "200 Eve");
+}
+
+#[tokio::test]
+async fn a_server_that_crashes_and_comes_back_costs_a_retry_and_nothing_else() {
+    let mut cluster = Cluster::start();
+    let (config, catalog, url) = {
+        let copy = Copy::within(&cluster).await;
+        copy.setup().await.expect_code(0);
+        (copy.config.to_string(), copy.catalog.to_string(), copy.database.url())
+    };
+    let mut program = program().args(["write", "--config", &config, "--catalog", &catalog]).start();
+    let is_state = |message: &Value| message["type"] == "source_state";
+    program.send(&records("customers", 300, 1)).await;
+    program.send(&lines::state("customers", &json!(1))).await;
+    program.message(is_state).await;
+    cluster.crash();
+    program.send(&records("charges", 300, 1)).await;
+    program.send(&lines::state("charges", &json!(1))).await;
+    cluster.restart();
+    program.message(is_state).await;
+    program.finish().await.expect_code(0);
+    let client = pg::connect(&pg::Settings::from_url(&url).unwrap()).await.unwrap();
+    let rows =
+        "SELECT (SELECT count(*) FROM stripe.customers) + (SELECT count(*) FROM stripe.charges)";
+    assert_eq!(client.query_one(rows, &[]).await.unwrap().get::<_, i64>(0), 600);
+}

@@ -1,0 +1,192 @@
+//! Tables as the catalog asks for them.
+
+use serde_json::json;
+use testkit::{lines, postgres::Cluster};
+
+use crate::copy::{Copy, failure, object, stream};
+
+#[tokio::test]
+async fn columns_have_the_types_of_the_schema() {
+    let copy = Copy::new().await;
+    let columns = copy
+        .database
+        .column(
+            "SELECT column_name || ' ' || data_type || ' ' || is_generated || ' ' || is_nullable \
+             FROM information_schema.columns \
+             WHERE table_schema = 'stripe' AND table_name = 'customers' ORDER BY ordinal_position",
+        )
+        .await;
+    let expected = [
+        "_raw_data jsonb NEVER NO",
+        "_last_synced_at timestamp with time zone NEVER YES",
+        "_updated_at timestamp with time zone NEVER NO",
+        "_hash bigint NEVER YES",
+        "id text ALWAYS NO",
+        "_account_id text ALWAYS NO",
+        "amount bigint ALWAYS YES",
+        "created bigint ALWAYS YES",
+        "customer text ALWAYS YES",
+        "deleted boolean ALWAYS YES",
+        "metadata jsonb ALWAYS YES",
+        "name text ALWAYS YES",
+        "rate numeric ALWAYS YES",
+        "tags jsonb ALWAYS YES",
+    ];
+    assert_eq!(columns, expected);
+}
+
+#[tokio::test]
+async fn values_reach_their_columns() {
+    let copy = Copy::new().await;
+    let data = r#"{"id":"cus_1","amount":9007199254740993,"created":1,"customer":{"id":"cus_9","x":1},"rate":1.10,"metadata":{"a":"b"},"tags":null,"name":null,"odd":1E3,"_account_id":"acct_1","_updated_at":1700000000}"#;
+    copy.write(lines::raw_record("customers", data)).await.expect_code(0);
+    let row = "SELECT concat_ws('|', amount, created, customer, rate, metadata, tags IS NULL, \
+               name IS NULL, _raw_data->>'odd', extract(epoch from _updated_at)::bigint, \
+               _raw_data ? '_updated_at', _last_synced_at IS NULL) FROM stripe.customers";
+    assert_eq!(
+        copy.database.value(row).await,
+        r#"9007199254740993|1|cus_9|1.10|{"a": "b"}|t|t|1000|1700000000|f|t"#
+    );
+}
+
+#[tokio::test]
+async fn setup_twice_issues_nothing() {
+    let copy = Copy::new().await;
+    let meta = "SELECT string_agg(stream || ctid::text || xmin::text, ',' ORDER BY stream) \
+                FROM stripe._sync_meta";
+    let before = copy.database.value(meta).await;
+    copy.database
+        .execute(
+            "CREATE FUNCTION no_ddl() RETURNS event_trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'ddl: %', tg_tag; END $$; \
+             CREATE EVENT TRIGGER no_ddl ON ddl_command_start EXECUTE FUNCTION no_ddl()",
+        )
+        .await;
+    copy.setup().await.expect_code(0);
+    assert_eq!(copy.database.value(meta).await, before);
+}
+
+#[tokio::test]
+async fn a_new_property_fills_old_rows_and_nothing_else_changes() {
+    let mut copy = Copy::new().await;
+    let mut data = object("cus_1", 1, "Ann");
+    data["phone"] = json!("123");
+    copy.write(lines::record("customers", &data)).await.expect_code(0);
+    copy.database.execute("ALTER TABLE stripe.customers ADD COLUMN mine text DEFAULT 'kept'").await;
+    let phone = json!({"type": "string"});
+    copy.catalog["streams"][0]["stream"]["json_schema"]["properties"]["phone"] = phone;
+    copy.setup().await.expect_code(0);
+    let row = "SELECT concat_ws('|', name, phone, mine) FROM stripe.customers";
+    assert_eq!(copy.database.value(row).await, "Ann|123|kept");
+}
+
+#[tokio::test]
+async fn eight_setups_at_once_all_succeed() {
+    let copy = Copy::bare().await;
+    let all = futures_util::future::join_all((0..8).map(|_| copy.setup())).await;
+    for finished in all {
+        finished.expect_code(0);
+    }
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'stripe'";
+    assert_eq!(copy.database.value(tables).await, "3");
+}
+
+#[tokio::test]
+async fn odd_and_long_names_are_kept_apart() {
+    let mut copy = Copy::bare().await;
+    copy.config["schema"] = json!("we\"ird; drop");
+    let long = "a".repeat(70);
+    let (one, two) = (format!("{long}1"), format!("{long}\"2"));
+    let mut odd = stream(&two);
+    odd["json_schema"]["properties"][&one] = json!({"type": "string"});
+    odd["json_schema"]["properties"][&two] = json!({"type": "string"});
+    odd["json_schema"]["properties"]["it's \\ $$"] = json!({"type": "string"});
+    copy.catalog = lines::catalog(&[stream(&one), odd]);
+    copy.setup().await.expect_code(0);
+    copy.setup().await.expect_code(0);
+    let mut data = object("x", 1, "Ann");
+    data["it's \\ $$"] = json!("odd");
+    let input = format!("{}{}", lines::record(&one, &data), lines::record(&two, &data));
+    let counts = copy.written(&input).await;
+    assert_eq!(counts[&one], json!({"created": 1}));
+    assert_eq!(counts[&two], json!({"created": 1}));
+    let tables = copy
+        .database
+        .column("SELECT tablename FROM pg_tables WHERE schemaname = 'we\"ird; drop'")
+        .await;
+    assert_eq!(tables.len(), 3, "{tables:?}");
+    let odd = tables.iter().find(|name| name.contains("_h") && name.len() == 63).unwrap();
+    let named = odd.replace('"', "\"\"");
+    let odd = format!("SELECT count(*) FROM \"we\"\"ird; drop\".\"{named}\" WHERE id = 'x'");
+    assert_eq!(copy.database.value(&odd).await, "1");
+    copy.run("teardown", "").await.expect_code(0);
+    let left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'we%'";
+    assert_eq!(copy.database.value(left).await, "0");
+}
+
+#[tokio::test]
+async fn a_missing_privilege_is_told_with_the_statement_that_grants_it() {
+    let mut copy = Copy::bare().await;
+    let role = format!("writer_{}", copy.database.name());
+    copy.database.execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'pw'")).await;
+    copy.config["url"] = json!(copy.database.url_as(&role, "pw"));
+    for verb in ["setup", "check"] {
+        let refused = copy.run(verb, "").await;
+        assert_eq!(refused.code(), Some(if verb == "check" { 0 } else { 1 }), "{}", refused.stdout);
+        let (text, class) = failure(&refused, "connection_status");
+        assert_eq!(class, "permission", "{text}");
+        assert!(text.contains(&format!("GRANT USAGE, CREATE ON SCHEMA \"stripe\" TO \"{role}\"")));
+    }
+    let grants = format!("CREATE SCHEMA stripe; GRANT USAGE, CREATE ON SCHEMA stripe TO {role}");
+    copy.database.execute(&grants).await;
+    copy.setup().await.expect_code(0);
+    copy.write(lines::record("customers", &object("a", 1, "Ann"))).await.expect_code(0);
+    let (status, _) = (copy.run("check", "").await.expect_code(0), ());
+    assert_eq!(status.of_type("connection_status")[0]["connection_status"]["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn live_and_test_data_never_share_a_schema() {
+    let copy = Copy::new().await;
+    let mut live = stream("invoices");
+    live["metadata"]["live_mode"] = json!(true);
+    let other = Copy { catalog: lines::catalog(&[live]), ..copy };
+    for verb in ["setup", "write"] {
+        let refused = other.run(verb, "").await.expect_code(2);
+        let (text, class) = failure(&refused, "connection_status");
+        assert!(text.contains("holds test data") && text.contains("this is live data"), "{text}");
+        assert_eq!(class, "config");
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_or_with_another_key_is_left_alone() {
+    let copy = Copy::bare().await;
+    copy.database
+        .execute("CREATE SCHEMA stripe; CREATE TABLE stripe.customers (id text PRIMARY KEY)")
+        .await;
+    let (text, _) = failure(&copy.setup().await.expect_code(2), "connection_status");
+    assert!(text.contains("was not made by sync-engine"), "{text}");
+    let mut other = Copy::new().await;
+    other.catalog["streams"][0]["stream"]["primary_key"] = json!([["id"]]);
+    let (text, _) = failure(&other.setup().await.expect_code(2), "connection_status");
+    assert!(text.contains("has the key (id, _account_id), the catalog wants (id)"), "{text}");
+}
+
+#[tokio::test]
+async fn setup_waits_for_a_lock_and_gives_way() {
+    let copy = Copy::new().await;
+    let mut wider = Copy { catalog: copy.catalog.clone(), config: copy.config.clone(), ..copy };
+    wider.catalog["streams"][0]["stream"]["json_schema"]["properties"]["extra"] = json!({});
+    let mut reader = wider.database.client().await;
+    let held = reader.transaction().await.unwrap();
+    held.batch_execute("SELECT count(*) FROM stripe.customers").await.unwrap();
+    let setup = wider.setup();
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        while Cluster::shared().port() > 0 && wider.database.value(waiting).await == "0" {}
+        held.commit().await.unwrap();
+    };
+    let (finished, ()) = tokio::join!(setup, release);
+    finished.expect_code(0);
+}
