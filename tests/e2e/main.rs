@@ -1,2 +1,7 @@
-//! Placeholder.
+//! The whole: fake Stripe, real programs, real databases. The oracle equals the tables.
 #![cfg(test)]
+
+mod bad_input;
+mod copy;
+mod kill;
+mod sync;

@@ -1,0 +1,75 @@
+//! The connectors on the list, and what each needs to be asked.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::postgres::{Cluster, Database};
+use testkit::program::Program;
+use testkit::stripe::{API_KEY, FakeStripe};
+
+/// A connector with a configuration that works, and whatever stands behind it.
+pub(crate) struct Connector {
+    pub(crate) name: &'static str,
+    pub(crate) config: Value,
+    pub(crate) catalog: Value,
+    /// What works is held here as long as the connector is asked.
+    folder: TempDir,
+    _stripe: Option<FakeStripe>,
+    _database: Option<Database<'static>>,
+}
+
+/// Every connector of the workspace: a new one gets its line here.
+pub(crate) const ALL: [&str; 3] = ["source-stripe", "destination-postgres", "destination-sqlite"];
+
+impl Connector {
+    pub(crate) async fn named(name: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stripe, mut database) = (None, None);
+        let config = match name {
+            "source-stripe" => {
+                let fake = FakeStripe::start(["--objects", "customers=230"]).await;
+                let url = fake.url();
+                stripe = Some(fake);
+                json!({"api_key": API_KEY, "api_version": "2026-01-28.clover", "base_url": url})
+            }
+            "destination-postgres" => {
+                let made = Cluster::shared().create_database().await;
+                let url = made.url();
+                database = Some(made);
+                json!({"url": url})
+            }
+            "destination-sqlite" => json!({"path": folder.path().join("copy.db")}),
+            other => panic!("`{other}` is not on the list"),
+        };
+        let catalog = include_str!("../fixtures/pipe/catalog.json");
+        let catalog = serde_json::from_str(catalog).unwrap();
+        Self { name, config, catalog, folder, _stripe: stripe, _database: database }
+    }
+
+    pub(crate) fn is_source(&self) -> bool {
+        self.name.starts_with("source-")
+    }
+
+    /// The program with a command.
+    pub(crate) fn command(&self, command: &str) -> Program {
+        Program::named(self.name).folder(self.folder.path()).arg(command)
+    }
+
+    /// The program with a command and `--config`.
+    pub(crate) fn configured(&self, command: &str) -> Program {
+        self.command(command).arg("--config").arg(self.config.to_string())
+    }
+
+    /// The program with a command, `--config` and `--catalog`.
+    pub(crate) fn with_catalog(&self, command: &str) -> Program {
+        self.configured(command).arg("--catalog").arg(self.catalog.to_string())
+    }
+
+    /// Writes a file and gives its path.
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
