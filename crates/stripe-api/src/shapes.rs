@@ -134,7 +134,7 @@ fn plain(word: &str) -> Option<Shape> {
 }
 
 fn alternatives(inner: &str) -> Vec<String> {
-    inner.split('|').map(str::to_owned).collect()
+    inner.split('|').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 const NULLABLE: &str = " nullable";
@@ -171,6 +171,7 @@ mod tests {
         let texts = [
             "text",
             "choice(a|b) nullable",
+            "id() nullable",
             "array(array(id(customer))) required",
             "list(object(line_item)) nullable required",
         ];

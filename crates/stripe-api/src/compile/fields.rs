@@ -8,7 +8,7 @@ use super::document::{Document, enum_values, members};
 use crate::field::{Field, FieldKind};
 
 /// Unions in unions are followed this far.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 4;
 
 /// The top-level properties of `schema`, by name, those of its union's members included.
 pub(crate) fn fields(document: &Document, schema: &Value) -> Vec<Field> {

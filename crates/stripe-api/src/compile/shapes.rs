@@ -18,6 +18,13 @@ const MANY_VARIANTS: usize = 10;
 /// The payment methods whose parts are kept.
 const KEPT_VARIANTS: [&str; 3] = ["card", "link", "us_bank_account"];
 
+/// Names for names and unions of unions are followed this far.
+const MAX_HOPS: usize = 8;
+
+/// Stripe's longest enumerations, of trades and of countries, are cut to this many values:
+/// enough to make one up.
+const MAX_CHOICES: usize = 12;
+
 /// Compiles Stripe's OpenAPI file to the shapes of its v1 objects.
 /// Fails if the text is not such a file.
 pub fn compile_shapes(openapi: &str) -> Result<Shapes, CompileError> {
@@ -85,7 +92,7 @@ impl<'a> Reader<'a> {
             if is_variant && !KEPT_VARIANTS.contains(&key.as_str()) {
                 continue;
             }
-            let shape = self.shape(property, &format!("{name}.{key}"));
+            let shape = self.shape(property, &format!("{name}.{key}"), 0);
             properties
                 .insert(key.clone(), Property { shape, nullable: nullable(property), required });
         }
@@ -99,24 +106,27 @@ impl<'a> Reader<'a> {
     }
 
     /// The shape of what stands at `place`, which names it if it is an object without a name.
-    fn shape(&mut self, property: &'a Value, place: &str) -> Shape {
+    fn shape(&mut self, property: &'a Value, place: &str, hops: usize) -> Shape {
+        if hops == MAX_HOPS {
+            return Shape::Map;
+        }
         if is_expandable(property) {
             return Shape::Id(self.resources(property));
         }
         if let Some(name) = reference(property) {
             return match self.document.schema(name) {
                 Some(target) if is_structured(target) => self.object(name),
-                Some(target) => self.shape(target, name),
+                Some(target) => self.shape(target, name, hops + 1),
                 None => Shape::Map,
             };
         }
         if let Some(member) = preferred(self.document, members(property)) {
-            return self.shape(member, place);
+            return self.shape(member, place, hops + 1);
         }
-        self.plain_shape(property, place)
+        self.plain_shape(property, place, hops)
     }
 
-    fn plain_shape(&mut self, property: &'a Value, place: &str) -> Shape {
+    fn plain_shape(&mut self, property: &'a Value, place: &str, hops: usize) -> Shape {
         match property.get("type").and_then(Value::as_str) {
             Some("boolean") => Shape::Boolean,
             Some("number") => Shape::Number,
@@ -124,22 +134,20 @@ impl<'a> Reader<'a> {
                 Shape::Time
             }
             Some("integer") => Shape::Integer,
-            Some("array") => match property.get("items") {
-                Some(items) => Shape::Array(Box::new(self.shape(items, place))),
-                None => Shape::Array(Box::new(Shape::Text)),
-            },
-            Some("object") => self.object_shape(property, place),
-            _ => match choices(property) {
-                values if values.is_empty() => Shape::Text,
-                values => Shape::Choice(values),
-            },
+            Some("array") => Shape::Array(Box::new(self.items(property.get("items"), place, hops))),
+            Some("object") => self.object_shape(property, place, hops),
+            _ => text_shape(property),
         }
     }
 
-    fn object_shape(&mut self, property: &'a Value, place: &str) -> Shape {
+    fn items(&mut self, items: Option<&'a Value>, place: &str, hops: usize) -> Shape {
+        items.map_or(Shape::Text, |items| self.shape(items, place, hops + 1))
+    }
+
+    fn object_shape(&mut self, property: &'a Value, place: &str, hops: usize) -> Shape {
         if is_v1_list(property) {
-            let items = property.pointer("/properties/data/items").unwrap_or(&Value::Null);
-            return Shape::List(Box::new(self.shape(items, place)));
+            let items = property.pointer("/properties/data/items");
+            return Shape::List(Box::new(self.items(items, place, hops)));
         }
         match property.get("properties").and_then(Value::as_object).map(Map::is_empty) {
             Some(false) => self.later(place.to_owned(), property),
@@ -155,6 +163,12 @@ impl<'a> Reader<'a> {
             |name: &str| self.document.schema(name).and_then(resource).map(str::to_owned);
         names.filter_map(resource_of).collect()
     }
+}
+
+fn text_shape(property: &Value) -> Shape {
+    let mut values = choices(property);
+    values.truncate(MAX_CHOICES);
+    if values.is_empty() { Shape::Text } else { Shape::Choice(values) }
 }
 
 /// Whether a schema's many parts are all there at once: a configuration of payment methods.

@@ -1,0 +1,140 @@
+//! The embedded facts, and the real files that they come from.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+
+use stripe_api::{Catalogue, Freshness, Shapes, StreamFacts, compile, compile_shapes};
+
+/// What the TypeScript connector lists for 2024-06-20.
+const LISTED_ELSEWHERE: [&str; 42] = [
+    "accounts",
+    "application_fees",
+    "billing_alerts",
+    "billing_portal_configurations",
+    "charges",
+    "checkout_sessions",
+    "climate_orders",
+    "climate_products",
+    "coupons",
+    "credit_notes",
+    "customers",
+    "disputes",
+    "early_fraud_warnings",
+    "files",
+    "financial_connections_accounts",
+    "identity_verification_sessions",
+    "invoiceitems",
+    "invoices",
+    "payment_intents",
+    "payment_links",
+    "payment_methods",
+    "payouts",
+    "plans",
+    "prices",
+    "products",
+    "promotion_codes",
+    "quotes",
+    "refunds",
+    "reporting_report_runs",
+    "reporting_report_types",
+    "reviews",
+    "scheduled_query_runs",
+    "setup_intents",
+    "subscription_schedules",
+    "subscriptions",
+    "tax_ids",
+    "tax_rates",
+    "terminal_readers",
+    "test_helpers_test_clocks",
+    "topups",
+    "transfers",
+    "treasury_financial_accounts",
+];
+
+/// The OpenAPI files of Stripe are not part of this repository. Where they stand
+/// beside it, the tests below hold the compiler to them.
+fn openapi(version: &str) -> Option<String> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/stripe");
+    let path: PathBuf = beside.join(format!("spec3-{version}.json.gz"));
+    if !path.exists() {
+        println!("not found, so not compared: {}", path.display());
+        return None;
+    }
+    let mut text = String::new();
+    let file = std::fs::File::open(&path).expect("the file opens");
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text)
+        .expect("the file unpacks");
+    Some(text)
+}
+
+fn embedded(name: &str) -> &'static StreamFacts {
+    Catalogue::embedded().stream(name).unwrap_or_else(|| panic!("no stream `{name}`"))
+}
+
+#[test]
+fn the_embedded_version_is_the_newest_we_know() {
+    assert_eq!(Catalogue::embedded().api_version, "2026-01-28.clover");
+    assert_eq!(Shapes::embedded().api_version, "2026-01-28.clover");
+    assert_eq!(Catalogue::embedded().streams.len(), 71);
+    assert!(Catalogue::embedded().streams.is_sorted_by_key(|stream| &stream.name));
+}
+
+#[test]
+fn the_streams_that_everyone_wants_have_their_facts() {
+    let customers = embedded("customers");
+    assert_eq!(customers.path, "/v1/customers");
+    assert_eq!(customers.freshness, Freshness::Events);
+    assert!(customers.event_types.iter().any(|event| event == "customer.deleted"));
+    assert!(!customers.event_types.iter().any(|event| event.starts_with("customer.subscription")));
+    assert_eq!(embedded("invoices").nested_lists, ["lines", "payments"]);
+    assert_eq!(embedded("invoices").volatile, ["hosted_invoice_url", "invoice_pdf"]);
+    assert_eq!(embedded("invoiceitems").sort_field.as_deref(), Some("date"));
+    assert_eq!(embedded("balance_transactions").path, "/v1/balance_transactions");
+    assert_eq!(embedded("events").freshness, Freshness::Immutable);
+    assert_eq!(embedded("country_specs").sort_field, None);
+    let all = [("status".to_owned(), "all".to_owned())];
+    assert_eq!(embedded("subscriptions").fixed_params, all);
+    let accounts = embedded("financial_connections_accounts");
+    assert_eq!(accounts.path, "/v1/financial_connections/accounts");
+    assert!(!embedded("reporting_report_types").accepts.limit);
+}
+
+#[test]
+fn every_stream_can_be_read_and_kept() {
+    for stream in &Catalogue::embedded().streams {
+        let has = |name: &str| stream.fields.iter().any(|field| field.name == name);
+        assert!(has("id") && has("object"), "{}", stream.name);
+        assert!(stream.path.starts_with("/v1/") && !stream.path.contains('{'), "{}", stream.path);
+        assert!(stream.sort_field.as_deref().is_none_or(has), "{}", stream.name);
+        assert!(Shapes::embedded().roots.contains_key(&stream.name), "{}", stream.name);
+    }
+}
+
+#[test]
+fn every_schema_that_a_shape_names_is_there() {
+    let shapes = Shapes::embedded();
+    let text = shapes.to_json().expect("text");
+    for reference in text.split("object(").skip(1) {
+        let name = reference.split(')').next().unwrap_or_default();
+        assert!(shapes.schemas.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn compiling_the_real_file_gives_the_embedded_facts() {
+    let Some(text) = openapi("2026-01-28.clover") else { return };
+    let again = "differs: run `cargo xtask catalog build` and commit its files";
+    assert!(&compile(&text).expect("a catalogue") == Catalogue::embedded(), "{again}");
+    assert!(&compile_shapes(&text).expect("shapes") == Shapes::embedded(), "{again}");
+}
+
+#[test]
+fn an_older_file_has_every_stream_that_others_list() {
+    let Some(text) = openapi("2024-06-20") else { return };
+    let catalogue = compile(&text).expect("a catalogue");
+    assert_eq!(catalogue.api_version, "2024-06-20");
+    for name in LISTED_ELSEWHERE {
+        assert!(catalogue.stream(name).is_some(), "{name}");
+    }
+}
