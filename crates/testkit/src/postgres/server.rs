@@ -186,7 +186,9 @@ fn wait_until_ready(log: &mut BufReader<ChildStderr>) -> io::Result<()> {
         if line.contains("database system is ready to accept connections") {
             return Ok(());
         }
-        if line.contains("FATAL:") || line.contains("database system is shut down") {
+        // A client that comes too early is told so with a FATAL of its own.
+        let is_fatal = line.contains("FATAL:") && !line.contains("the database system is ");
+        if is_fatal || line.contains("database system is shut down") {
             return Err(io::Error::other(format!("the server did not start:\n{seen}")));
         }
     }
