@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use stripe_api::{Property, Shape, Shapes};
 
-use super::ids::IdForm;
+use super::ids::{IdForm, text_number};
+use super::presence::{Method, in_order, null_percent, there_percent};
 use super::template::{Hole, Template};
 use super::values;
 use crate::mix::mix;
-
-/// Objects in objects are followed this far where they need not be there.
-const OPTIONAL_DEPTH: usize = 6;
 
 /// No object is nested deeper.
 const MAX_DEPTH: usize = 12;
@@ -21,9 +19,6 @@ const SHOWN: u64 = 10;
 
 /// One variant in this many has nested lists that do not fit.
 const LONG_LISTS_EVERY: u64 = 12;
-
-/// Nested objects that nearly every real object has, though they may be null.
-const USUAL: [&str; 3] = ["outcome", "payment_method_details", "status_transitions"];
 
 /// What every composition of a world needs to know.
 pub(crate) struct Setting<'a> {
@@ -53,7 +48,7 @@ pub(crate) struct Variant {
 
 /// Composes variant number `number` of a resource.
 pub(crate) fn compose(setting: &Setting<'_>, root: Root<'_>, number: u64) -> Variant {
-    let random = mix(&[setting.seed, super::ids::text_number(root.resource), number]);
+    let random = mix(&[setting.seed, text_number(root.resource), number]);
     let mut composer =
         Composer { setting, root, number, random, template: Template::default(), status: None };
     composer.object(root.schema, 0, 2);
@@ -97,13 +92,13 @@ impl<'a> Composer<'a> {
             self.template.text("{}");
             return;
         };
-        let method = self.method(properties);
+        let method = Method::of(properties, self.next());
         let mut separator = "{\n";
         for (name, property) in in_order(properties) {
             let place = Place { schema, name, depth, indent: indent + 1 };
             let is_other_method = method.as_ref().is_some_and(|method| method.leaves_out(name));
             let is_method = method.as_ref().is_some_and(|method| method.chosen == name);
-            if is_other_method || !is_method && !self.is_there(place, property) {
+            if is_other_method || !is_method && !self.chance(there_percent(depth, property)) {
                 continue;
             }
             self.template.text(separator);
@@ -118,36 +113,6 @@ impl<'a> Composer<'a> {
         self.close(separator, '}', indent);
     }
 
-    /// Where a schema has a `type` and an optional part for each type, an object has one part.
-    fn method(&mut self, properties: &'a BTreeMap<String, Property>) -> Option<Method<'a>> {
-        let shape = &properties.get("type")?.shape;
-        let is_type = |name: &str| {
-            matches!(shape, Shape::Choice(types) if types.iter().any(|known| known == name))
-                || *shape == Shape::Text && properties.contains_key("card")
-        };
-        let parts = properties.iter().filter(|(_, property)| {
-            !property.required && matches!(property.shape, Shape::Object(_))
-        });
-        let parts: Vec<&str> =
-            parts.map(|(name, _)| name.as_str()).filter(|name| is_type(name)).collect();
-        let random = self.next();
-        let card = parts.iter().copied().find(|name| *name == "card" && !random.is_multiple_of(4));
-        let chosen = card.or_else(|| values::choose(&parts, random))?;
-        Some(Method { parts, chosen })
-    }
-
-    /// Whether a property is there at all. Lists that need not be there come only when expanded.
-    fn is_there(&mut self, place: Place<'_>, property: &Property) -> bool {
-        if property.required || property.nullable && !matches!(property.shape, Shape::List(_)) {
-            return true;
-        }
-        if matches!(property.shape, Shape::Object(_)) {
-            let percent = if place.depth == 0 { 60 } else { 30 };
-            return place.depth < OPTIONAL_DEPTH && self.chance(percent);
-        }
-        !matches!(property.shape, Shape::List(_)) && self.chance(90)
-    }
-
     fn value(&mut self, place: Place<'a>, property: &'a Property) {
         if property.nullable && self.is_null(place, &property.shape) {
             self.template.text("null");
@@ -157,19 +122,9 @@ impl<'a> Composer<'a> {
     }
 
     fn is_null(&mut self, place: Place<'_>, shape: &Shape) -> bool {
-        let percent = match shape {
-            Shape::Id(resources) if self.target(resources).is_none() => 100,
-            Shape::Id(_) | Shape::Boolean => 20,
-            Shape::Object(_) if place.depth >= OPTIONAL_DEPTH => 100,
-            Shape::Object(_) if USUAL.contains(&place.name) => 5,
-            Shape::Object(_) if place.depth == 0 => 65,
-            Shape::Object(_) | Shape::Array(_) => 75,
-            Shape::Text if values::is_known(place.name) => 25,
-            Shape::Text => 70,
-            Shape::Integer | Shape::Number | Shape::Time | Shape::Choice(_) => 45,
-            Shape::Map | Shape::List(_) => 30,
-        };
-        self.chance(percent)
+        let leads_nowhere =
+            matches!(shape, Shape::Id(resources) if self.target(resources).is_none());
+        leads_nowhere || self.chance(null_percent(place.name, place.depth, shape))
     }
 
     fn shape(&mut self, place: Place<'a>, shape: &'a Shape) {
@@ -363,24 +318,4 @@ impl<'a> Composer<'a> {
             self.template.text(if bracket == '}' { "{}" } else { "[]" });
         }
     }
-}
-
-/// The part that an object has of several that exclude each other.
-struct Method<'a> {
-    parts: Vec<&'a str>,
-    chosen: &'a str,
-}
-
-impl Method<'_> {
-    fn leaves_out(&self, name: &str) -> bool {
-        name != self.chosen && self.parts.contains(&name)
-    }
-}
-
-/// Stripe writes `id` and `object` first, then the rest by name.
-fn in_order(properties: &BTreeMap<String, Property>) -> impl Iterator<Item = (&str, &Property)> {
-    let is_first = |name: &str| name == "id" || name == "object";
-    let first = ["id", "object"].into_iter().filter_map(|name| properties.get_key_value(name));
-    let rest = properties.iter().filter(move |(name, _)| !is_first(name));
-    first.chain(rest).map(|(name, property)| (name.as_str(), property))
 }

@@ -2,6 +2,7 @@
 
 mod compose;
 mod ids;
+mod presence;
 mod store;
 mod template;
 mod times;
