@@ -68,20 +68,19 @@ impl Pool {
     /// Makes a pool of at most `size` connections, at least one; opens none yet.
     pub fn new(settings: &Settings, size: usize) -> Result<Self, Error> {
         let connector = tls::connector(settings.tls())?;
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(settings.config().clone(), connector, recycling);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size.max(1))
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(settings.patience()))
-            .recycle_timeout(Some(settings.patience()))
             .build()
             .map_err(|source| Error::Url { reason: source.to_string() })?;
         Ok(Self { inner, settings: settings.clone() })
     }
 
-    /// Lends a connection, waiting while all are on loan. One that gives no sign of life is
-    /// replaced first.
+    /// Lends a connection, waiting while all are on loan. One known to be closed is replaced; to
+    /// ask each for a sign of life would cost a round trip, so [`discard`] one that failed.
     pub async fn get(&self) -> Result<Pooled, Error> {
         self.inner.get().await.map_err(|source| match source {
             PoolError::Backend(source) => Error::connect(self.settings.target(), &source),
@@ -96,6 +95,11 @@ impl Pool {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// Closes a connection instead of giving it back; its transaction, if any, is rolled back.
+pub fn discard(connection: Pooled) {
+    drop(Pooled::take(connection));
 }
 
 fn timed_out(settings: &Settings) -> Error {

@@ -11,7 +11,7 @@ mod settings;
 mod sqlstate;
 mod tls;
 
-pub use connect::{Client, Pool, Pooled, connect};
+pub use connect::{Client, Pool, Pooled, connect, discard};
 pub use error::Error;
 pub use ident::{Ident, Literal, Qualified};
 pub use migrate::{Migration, advisory_key, migrate};

@@ -113,13 +113,13 @@ async fn a_server_without_tls_is_refused_when_tls_is_required() {
 }
 
 #[tokio::test]
-async fn a_pool_replaces_a_connection_that_the_server_ended() {
+async fn a_pool_replaces_a_connection_that_was_discarded() {
     let settings = Settings::from_url(&Cluster::shared().url("postgres")).unwrap();
     let pool = pg::Pool::new(&settings, 1).unwrap();
     let ended = pool.get().await.unwrap();
     let failed = ended.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())").await;
     assert_eq!(Error::query("ending", &failed.unwrap_err()).failure(), Failure::Later);
-    drop(ended);
+    pg::discard(ended);
     pool.get().await.unwrap().batch_execute("SELECT 1").await.unwrap();
 }
 

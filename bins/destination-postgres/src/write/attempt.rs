@@ -6,7 +6,8 @@
 
 use connector::version::{Action, Resolution, Stored, resolve};
 use deadpool_postgres::Transaction;
-use pg::{Error, Failure};
+use futures_util::{TryFutureExt as _, future::try_join};
+use pg::{Error, Failure, Pooled};
 use protocol::WrittenCounts;
 
 use super::split::{Item, Part};
@@ -49,17 +50,30 @@ pub(crate) async fn attempt(
     session: Session<'_>,
     part: &Part<'_>,
 ) -> Result<Outcome, Error> {
-    let failed = |error: tokio_postgres::Error| part.failed(&error);
     let mut connection = client.get().await?;
+    let stored = store(&mut connection, session, part).await;
+    if stored.is_err() {
+        pg::discard(connection);
+    }
+    stored
+}
+
+async fn store(
+    connection: &mut Pooled,
+    session: Session<'_>,
+    part: &Part<'_>,
+) -> Result<Outcome, Error> {
+    let failed = |error: tokio_postgres::Error| part.failed(&error);
     let transaction = connection.transaction().await.map_err(failed)?;
-    transaction.batch_execute(session.settings).await.map_err(failed)?;
     let mut work = Work {
         transaction: &transaction,
         part,
         pending: part.items.clone(),
         outcome: Outcome { keys: part.items.len(), ..Outcome::default() },
     };
-    work.rounds().await?;
+    // Sent first, and not waited for before the rows follow.
+    let settings = transaction.batch_execute(session.settings).map_err(failed);
+    try_join(settings, work.rounds()).await?;
     let outcome = work.outcome;
     note_run(&transaction, session.run_id, part).await?;
     transaction.commit().await.map_err(failed)?;

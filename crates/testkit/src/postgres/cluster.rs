@@ -37,6 +37,16 @@ impl Cluster {
         loud("starting a scratch PostgreSQL", Self::make())
     }
 
+    /// The same, and it offers TLS with this certificate and key (PEM).
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut cluster = Self::start();
+        cluster.crash();
+        let offered = server::offer_tls(cluster.account, &cluster.data_folder(), certificate, key);
+        loud("preparing a scratch PostgreSQL for TLS", offered);
+        cluster.restart();
+        cluster
+    }
+
     /// The cluster of this test process, started when first asked for.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();

@@ -1,9 +1,10 @@
 //! The processes behind a cluster: `initdb`, and a server under a watchdog.
 
 use std::{
+    fs::{OpenOptions, Permissions},
     io::{self, BufRead as _, BufReader, Write as _},
     net::TcpListener,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     thread::JoinHandle,
@@ -103,6 +104,23 @@ pub(super) fn initialise(account: Account, binaries: &Path, folder: &Path) -> io
         return Ok(());
     }
     Err(io::Error::other(format!("initdb: {}", String::from_utf8_lossy(&made.stderr))))
+}
+
+/// Puts certificate and key where a server looks for them, and asks it to use them.
+pub(super) fn offer_tls(
+    account: Account,
+    data: &Path,
+    certificate: &str,
+    key: &str,
+) -> io::Result<()> {
+    for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+        let path = data.join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        account.own(&path)?;
+    }
+    let mut settings = OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
+    settings.write_all(b"\nssl = on\n")
 }
 
 /// A running server.
