@@ -66,3 +66,21 @@ fn write_file(path: &Path, text: &str) -> Result<(), CatalogError> {
     std::fs::write(path, text)
         .map_err(|source| CatalogError::Write { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = build(Path::new("no/such/spec3.json"), Path::new(".")).unwrap_err();
+        assert!(error.to_string().starts_with("reading `no/such/spec3.json`: "), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_openapi_file_is_named() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = build(Path::new(manifest), Path::new(".")).unwrap_err();
+        assert!(error.to_string().contains("not JSON; fetch the file again"), "{error}");
+    }
+}

@@ -77,6 +77,19 @@ impl App {
         Route::of(path, &self.world).is_ours()
     }
 
+    /// What a request for a path is counted under: the retrieves of a stream are one endpoint.
+    pub(crate) fn endpoint(&self, path: &str) -> String {
+        match Route::of(path, &self.world) {
+            Route::One(stream, _) => format!("{}/{{id}}", stream.facts.path),
+            Route::Account
+            | Route::List(_)
+            | Route::Stats
+            | Route::OracleCounts
+            | Route::Oracle(_)
+            | Route::Unknown => path.to_owned(),
+        }
+    }
+
     /// Answers a request.
     pub(crate) fn answer(&self, asked: Asked<'_>) -> Answer {
         let mut answer = self.serve(asked).unwrap_or_else(Answer::from);

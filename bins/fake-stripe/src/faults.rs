@@ -25,6 +25,8 @@ pub(crate) enum FaultError {
     UnknownKey(String),
     #[error("reading a failure: `{key}` is no number: `{value}`")]
     NoNumber { key: String, value: String },
+    #[error("reading a failure: `{0}` is no status of a failure; give one from 400 to 599")]
+    NoFailure(u16),
     #[error("reading a failure: `path` and `status` are needed; write path=/v1/charges,status=500")]
     Incomplete,
 }
@@ -47,6 +49,9 @@ impl FromStr for FaultRule {
             }
         }
         let (Some(path), Some(status)) = (path, status) else { return Err(FaultError::Incomplete) };
+        if !(400..600).contains(&status) {
+            return Err(FaultError::NoFailure(status));
+        }
         Ok(Self { path, status, times, after })
     }
 }
@@ -120,7 +125,15 @@ mod tests {
 
     #[test]
     fn a_rule_that_says_nothing_is_refused() {
-        for text in ["", "path", "path=/v1/x", "status=500", "path=/v1/x,status=no", "a=b"] {
+        for text in [
+            "",
+            "path",
+            "path=/v1/x",
+            "status=500",
+            "path=/v1/x,status=no",
+            "a=b",
+            "path=/,status=200",
+        ] {
             assert!(text.parse::<FaultRule>().is_err(), "{text}");
         }
     }

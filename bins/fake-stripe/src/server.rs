@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::serve::ListenerExt as _;
 use clap::Parser as _;
 use serde_json::json;
@@ -117,7 +117,7 @@ async fn respond(State(service): State<Service>, request: Request) -> Response<B
         tokio::time::sleep(service.latency).await;
     }
     let answer = app.answer(asked);
-    in_flight.answered(path, &answer);
+    in_flight.answered(&app.endpoint(path), &answer);
     response(answer)
 }
 
@@ -126,11 +126,15 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn response(answer: Answer) -> Response<Body> {
-    let mut response =
-        Response::builder().status(answer.status).header("content-type", "application/json");
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
     for (name, value) in answer.headers {
-        response = response.header(name, value);
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
-    // Fails only for a version in the request that is no header value: then there is no answer.
-    response.body(Body::from(answer.body)).unwrap_or_default()
+    response
 }

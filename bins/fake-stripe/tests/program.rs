@@ -80,8 +80,12 @@ fn a_client_pages_through_a_list() {
         cursor = format!("&starting_after={last}");
     }
     assert_eq!(seen, 25);
+    let (_, unknown) = fake.get("/v1/customers/cus_x", "");
+    assert_eq!(unknown["error"]["code"], "resource_missing");
     let (_, stats) = fake.get("/__stats", "");
-    assert_eq!(stats["requests"], 3);
+    assert_eq!(stats["requests"], 4);
+    assert_eq!(stats["by_path"]["/v1/customers/{id}"], 1);
+    assert_eq!(stats["by_status"]["404"], 1);
     assert_eq!(stats["by_path"]["/v1/customers"], 3);
     assert_eq!(stats["in_flight_peak"], 1);
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use stripe_api::{Catalogue, CompileError, Field, FieldKind, Freshness, Shape, StreamFacts};
 use stripe_api::{compile, compile_shapes};
@@ -390,4 +391,49 @@ fn what_is_no_openapi_file_is_named() {
     document["components"] = json!({});
     let error = compile(&document.to_string()).unwrap_err();
     assert!(error.to_string().contains("`components.schemas` is missing"), "{error}");
+}
+
+const WORDS: &str = "#/components/schemas/a 200 a all array data integer list object query string \
+    unix-time <p>[Deprecated]é /v1/a/{b";
+
+const KEYS: &str = "$ref 200 a additionalProperties anyOf application/json content data deprecated \
+    description enum format get in items name nullable object oneOf parameters properties required \
+    responses schema type x-expansionResources x-resourceId /v1/a /v1/a/{ /v1/{a}/b";
+
+/// Documents made of the words that the compiler looks for, in places where they do not belong.
+fn nonsense() -> impl Strategy<Value = Value> {
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let keys: Vec<&str> = KEYS.split_whitespace().collect();
+    let leaf = prop_oneof![
+        prop::sample::select(words).prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(6, 60, 8, move |inner| {
+        let key = prop::sample::select(keys.clone());
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..8).prop_map(|entries| {
+                let owned = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+                Value::Object(owned.collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_document_brings_the_compiler_down(paths in nonsense(), a in nonsense(), at in 0..4_usize) {
+        let mut document = orchard(&json!({"a": to("a"), "it": a.clone()}));
+        document["components"]["schemas"]["a"] = a.clone();
+        match at {
+            0 => document["paths"]["/v1/a"] = paths,
+            1 => document["paths"]["/v1/a"] = list(&to("a"), &[paths]),
+            2 => document["paths"]["/v1/a"] = operation(&paths, &[a]),
+            _ => document["paths"] = paths,
+        }
+        let text = document.to_string();
+        prop_assert_eq!(compile(&text).is_ok(), compile_shapes(&text).is_ok());
+    }
 }

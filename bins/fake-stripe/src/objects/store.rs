@@ -1,5 +1,6 @@
 //! The objects of one resource, rendered, in the order of its list.
 
+use std::panic::resume_unwind;
 use std::thread;
 
 use super::compose::Variant;
@@ -42,7 +43,10 @@ impl Store {
                     scope.spawn(move || render_part(form, times, oldest - first, variants, seed))
                 })
                 .collect();
-            started.into_iter().map(|part| part.join().unwrap_or_default()).collect()
+            started
+                .into_iter()
+                .map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
         });
         Self { form, created, parts, per_part }
     }
