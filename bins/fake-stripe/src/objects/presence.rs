@@ -12,6 +12,10 @@ const OPTIONAL_DEPTH: usize = 6;
 /// Nested objects that nearly every real object has, though they may be null.
 const USUAL: [&str; 3] = ["outcome", "payment_method_details", "status_transitions"];
 
+/// Nested objects that few real objects have.
+const RARE: [&str; 4] =
+    ["discount", "last_finalization_error", "last_payment_error", "last_setup_error"];
+
 /// Properties in the order in which Stripe writes them: `id` and `object`, then by name.
 pub(crate) fn in_order(
     properties: &BTreeMap<String, Property>,
@@ -44,6 +48,7 @@ pub(crate) fn null_percent(name: &str, depth: usize, shape: &Shape) -> u64 {
         Shape::Id(_) | Shape::Boolean => 20,
         Shape::Object(_) if depth >= OPTIONAL_DEPTH => 100,
         Shape::Object(_) if USUAL.contains(&name) => 5,
+        Shape::Object(_) if RARE.contains(&name) => 95,
         Shape::Object(_) if depth == 0 => 65,
         Shape::Object(_) | Shape::Array(_) => 75,
         Shape::Text if values::is_known(name) => 25,
