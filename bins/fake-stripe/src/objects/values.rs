@@ -45,7 +45,7 @@ const TEXTS: [(&str, &[&str]); 41] = [
     ("postal_code", &["941{digits:2}", "{digits:4}"]),
     ("product_description", &["T-shirt, \\u2764 size M"]),
     ("receipt_number", &["{digits:4}-{digits:4}"]),
-    ("receipt_url", &["https://pay.stripe.com/receipts/payment/CAcaFwoVYWNjdF8x{letters:60}"]),
+    ("receipt_url", &["https://pay.stripe.com/receipts/payment/{letters:76}"]),
     ("request_id", &["req_{letters:14}"]),
     ("routing_number", &["110000000"]),
     ("seller_message", &["Payment complete."]),
