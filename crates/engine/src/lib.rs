@@ -1,1 +1,45 @@
-//! Placeholder.
+//! The host's side: two connectors as child processes, one piped into the other.
+//!
+//! ```text
+//! source stdout ──▶ pump (gate) ──▶ destination stdin
+//!                                   destination stdout ──▶ reduce ──▶ desk: store, then client
+//! ```
+//!
+//! Pure: [`catalog`], [`config`], [`gate`], [`reduce`], [`progress`], [`outcome`], [`pipeline`].
+//! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read in the order below.
+//! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
+
+mod client;
+mod job;
+mod run;
+mod stop;
+
+mod call;
+mod desk;
+mod failure;
+mod heard;
+mod leg;
+mod nearest;
+mod places;
+mod prepare;
+mod project;
+mod pump;
+mod schema;
+
+pub mod catalog;
+pub mod child;
+pub mod config;
+pub mod gate;
+pub mod outcome;
+pub mod pipeline;
+pub mod progress;
+pub mod reduce;
+pub mod resolve;
+pub mod store;
+
+pub use call::Connector;
+pub use client::{Client, Opening, Shown};
+pub use failure::{Failure, Side};
+pub use job::{FullRefresh, Given, Host, Job, Opened, PlacesOfKey, StreamDefaults};
+pub use run::{check, discover, sync};
+pub use stop::{Stop, StopCause, StopReceiver, StopSender, channel};

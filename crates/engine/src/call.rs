@@ -1,0 +1,197 @@
+//! One question to a connector: a verb, its answer, its end.
+
+use protocol::{
+    Catalog, Class, ConfiguredCatalog, ConnectionStatus, Kind, Line, Message, Spec, Status,
+};
+
+use crate::child::{Child, Document, End, Launcher};
+use crate::config::Config;
+use crate::failure::{Failure, Side, chain};
+use crate::gate::class_of;
+use crate::resolve::Program;
+
+/// A connector that can be asked.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// The program.
+    pub program: Program,
+    /// Its side of the pipe.
+    pub side: Side,
+}
+
+impl Connector {
+    /// Asks for the connector's description.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer with one.
+    pub async fn spec(&self, launcher: &Launcher) -> Result<Spec, Failure> {
+        let answer = self.ask(launcher, "spec", &[]).await?;
+        let spec = answer
+            .into_iter()
+            .find_map(|message| if let Message::Spec(spec) = message { Some(spec) } else { None });
+        spec.ok_or_else(|| self.silent("spec"))
+    }
+
+    /// Asks whether the connection works.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, or the connector does not say.
+    pub async fn check(
+        &self,
+        launcher: &Launcher,
+        config: &Config,
+    ) -> Result<(ConnectionStatus, Vec<Message>), Failure> {
+        let answer = self.ask(launcher, "check", &[self.document("--config", config)?]).await?;
+        let status = answer.iter().find_map(|message| {
+            if let Message::ConnectionStatus(status) = message {
+                Some(status.clone())
+            } else {
+                None
+            }
+        });
+        status.map(|status| (status, answer)).ok_or_else(|| self.silent("connection_status"))
+    }
+
+    /// Asks a source for its streams.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer with a catalog.
+    pub async fn discover(
+        &self,
+        launcher: &Launcher,
+        config: &Config,
+    ) -> Result<(Catalog, Vec<Message>), Failure> {
+        let answer = self.ask(launcher, "discover", &[self.document("--config", config)?]).await?;
+        let catalog = answer.iter().find_map(|message| {
+            if let Message::Catalog(catalog) = message { Some(catalog.clone()) } else { None }
+        });
+        catalog.map(|catalog| (catalog, answer)).ok_or_else(|| self.silent("catalog"))
+    }
+
+    /// Has a destination make ready what the streams need. A connector that does not know the verb
+    /// has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn setup(
+        &self,
+        launcher: &Launcher,
+        config: &Config,
+        catalog: &ConfiguredCatalog,
+    ) -> Result<Vec<Message>, Failure> {
+        let documents = [self.document("--config", config)?, self.document("--catalog", catalog)?];
+        self.ask(launcher, "setup", &documents).await
+    }
+
+    /// A document for this connector.
+    pub(crate) fn document(
+        &self,
+        flag: &'static str,
+        value: &impl serde::Serialize,
+    ) -> Result<Document, Failure> {
+        Document::new(flag, value).map_err(|error| {
+            Failure::new(
+                Side::Engine,
+                Class::Internal,
+                "encode",
+                format!("writing `{flag}`: {error}"),
+            )
+        })
+    }
+
+    /// Starts the connector with a verb, for more than one question.
+    pub(crate) fn start(
+        &self,
+        launcher: &Launcher,
+        verb: &str,
+        documents: &[Document],
+        piped: bool,
+    ) -> Result<Child, Failure> {
+        launcher
+            .start(&self.program, verb, documents, piped)
+            .map_err(|error| self.failure(Class::Config, "not_started", error))
+    }
+
+    async fn ask(
+        &self,
+        launcher: &Launcher,
+        verb: &str,
+        documents: &[Document],
+    ) -> Result<Vec<Message>, Failure> {
+        let mut child = self.start(launcher, verb, documents, false)?;
+        let heard = self.listen(&mut child).await;
+        let end = child
+            .wait()
+            .await
+            .map_err(|error| self.failure(Class::Internal, "not_waited_for", error))?;
+        if verb == "setup" && is_unknown_verb(&end) {
+            return Ok(Vec::new());
+        }
+        let messages = heard?;
+        if let Some(failed) = messages.iter().find_map(failed_connection) {
+            return Err(self.refused(failed));
+        }
+        if !end.is_clean() {
+            return Err(self.failure(Class::Internal, "ended_badly", end));
+        }
+        Ok(messages)
+    }
+
+    async fn listen(&self, child: &mut Child) -> Result<Vec<Message>, Failure> {
+        let mut messages = Vec::new();
+        let Some(mut stdout) = child.take_stdout() else { return Ok(messages) };
+        let name = child.name().to_owned();
+        let garbled = |error: &dyn std::error::Error| {
+            self.failure(Class::Internal, "garbled", format!("{name}: {}", chain(error)))
+        };
+        while let Some(raw) = stdout.next().await.map_err(|error| garbled(&error))? {
+            let line = Line::parse(raw).map_err(|error| garbled(&error))?;
+            if !matches!(line.kind, Kind::Record | Kind::SourceInput | Kind::Unknown) {
+                messages.push(line.message().map_err(|error| garbled(&error))?);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// A connection that failed, in the connector's own words.
+    pub(crate) fn refused(&self, status: &ConnectionStatus) -> Failure {
+        let message = status.message.clone().unwrap_or_else(|| "the connection failed".to_owned());
+        let message = format!("{}: {message}", self.program.name);
+        self.failure(class_of(status), "connection_failed", message)
+    }
+
+    /// A failure on this connector's side.
+    pub(crate) fn failure(
+        &self,
+        class: Class,
+        code: &'static str,
+        message: impl std::fmt::Display,
+    ) -> Failure {
+        Failure::new(self.side, class, code, message)
+    }
+
+    fn silent(&self, what: &str) -> Failure {
+        let name = &self.program.name;
+        self.failure(
+            Class::Internal,
+            "no_answer",
+            format!("{name} ended without a `{what}` message"),
+        )
+    }
+}
+
+fn failed_connection(message: &Message) -> Option<&ConnectionStatus> {
+    let Message::ConnectionStatus(status) = message else { return None };
+    (status.status == Status::Failed).then_some(status)
+}
+
+/// Whether a connector of other people says that it does not know the verb.
+fn is_unknown_verb(end: &End) -> bool {
+    let words = end.last_words.join("\n").to_lowercase();
+    !end.status.success()
+        && (words.contains("unknown command") || words.contains("unrecognized subcommand"))
+}

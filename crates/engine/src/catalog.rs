@@ -1,0 +1,299 @@
+//! Which streams a run copies, and what of them; pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{Catalog, ConfiguredCatalog, ConfiguredStream, SelectedStream, Stream};
+use serde_json::{Map, Value};
+
+use crate::nearest::{hint, nearest};
+
+/// Why a selection does not fit what the source has.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// No stream has that name, or matches that pattern.
+    #[error("unknown stream `{name}`{hint}; `sync-engine discover` lists the {count} streams")]
+    UnknownStream {
+        /// The name as given.
+        name: String,
+        /// The nearest names, as a question.
+        hint: String,
+        /// How many streams there are.
+        count: usize,
+    },
+    /// A stream has no such field.
+    #[error("unknown field `{field}` of stream `{stream}`{hint}")]
+    UnknownField {
+        /// The stream.
+        stream: String,
+        /// The field as given.
+        field: String,
+        /// The nearest fields, as a question.
+        hint: String,
+    },
+    /// Everything was left out.
+    #[error("no stream is selected; leave out less, or name streams with `--streams`")]
+    Nothing,
+}
+
+/// Chooses streams of `discovered`, in its order.
+///
+/// A name may hold `*` for any text, and a `-` before it leaves streams out. When nothing is
+/// selected by name, everything is that the source does not mark `default_selected: false`.
+/// A stream whose metadata names a parent brings the parent along.
+///
+/// # Errors
+///
+/// See [`CatalogError`].
+pub fn select(
+    discovered: &Catalog,
+    wanted: &[SelectedStream],
+) -> Result<ConfiguredCatalog, CatalogError> {
+    let chosen = choose(discovered, wanted)?;
+    let mut streams = Vec::new();
+    for stream in discovered.streams.iter().filter(|s| chosen.contains_key(s.name.as_str())) {
+        let asked = chosen.get(stream.name.as_str()).copied().flatten();
+        streams.push(configure(stream, asked)?);
+    }
+    if streams.is_empty() && !discovered.streams.is_empty() {
+        return Err(CatalogError::Nothing);
+    }
+    Ok(ConfiguredCatalog { streams })
+}
+
+/// Names of the streams that a stream is fed from, from its metadata.
+pub fn parents(stream: &Stream) -> impl Iterator<Item = &str> {
+    let parent = stream.metadata.as_ref().and_then(|metadata| metadata.get("parent"));
+    let (one, many) = match parent {
+        Some(Value::Array(names)) => (None, names.as_slice()),
+        other => (other, [].as_slice()),
+    };
+    one.into_iter().chain(many).filter_map(Value::as_str)
+}
+
+/// `failed` and every stream that is fed from one of them.
+#[must_use]
+pub fn with_children(catalog: &ConfiguredCatalog, failed: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut all = failed.clone();
+    loop {
+        let orphans: Vec<String> = catalog
+            .streams
+            .iter()
+            .map(|configured| &configured.stream)
+            .filter(|stream| !all.contains(&stream.name))
+            .filter(|stream| parents(stream).any(|parent| all.contains(parent)))
+            .map(|stream| stream.name.clone())
+            .collect();
+        if orphans.is_empty() {
+            return all;
+        }
+        all.extend(orphans);
+    }
+}
+
+type Chosen<'a> = BTreeMap<&'a str, Option<&'a SelectedStream>>;
+
+fn choose<'a>(
+    discovered: &'a Catalog,
+    wanted: &'a [SelectedStream],
+) -> Result<Chosen<'a>, CatalogError> {
+    let (minus, plus): (Vec<_>, Vec<_>) = wanted.iter().partition(|s| s.name.starts_with('-'));
+    let mut chosen = Chosen::new();
+    if plus.is_empty() {
+        let usual = discovered.streams.iter().filter(|stream| is_default(stream));
+        chosen.extend(usual.map(|stream| (stream.name.as_str(), None)));
+    }
+    for selected in plus {
+        for name in matching(discovered, &selected.name)? {
+            chosen.insert(name, Some(selected));
+        }
+    }
+    add_parents(discovered, &mut chosen);
+    for selected in minus {
+        let pattern = selected.name.trim_start_matches('-');
+        for name in matching(discovered, pattern)? {
+            chosen.remove(name);
+        }
+    }
+    Ok(chosen)
+}
+
+fn is_default(stream: &Stream) -> bool {
+    let mark = stream.metadata.as_ref().and_then(|metadata| metadata.get("default_selected"));
+    mark != Some(&Value::Bool(false))
+}
+
+fn add_parents<'a>(discovered: &'a Catalog, chosen: &mut Chosen<'a>) {
+    loop {
+        let missing: Vec<&str> = discovered
+            .streams
+            .iter()
+            .filter(|stream| chosen.contains_key(stream.name.as_str()))
+            .flat_map(parents)
+            .filter(|parent| !chosen.contains_key(parent))
+            .filter(|parent| discovered.streams.iter().any(|stream| stream.name == **parent))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        chosen.extend(missing.into_iter().map(|parent| (parent, None)));
+    }
+}
+
+fn matching<'a>(discovered: &'a Catalog, pattern: &str) -> Result<Vec<&'a str>, CatalogError> {
+    let names = || discovered.streams.iter().map(|stream| stream.name.as_str());
+    let found: Vec<&str> = names().filter(|name| matches(pattern, name)).collect();
+    if found.is_empty() {
+        return Err(CatalogError::UnknownStream {
+            name: pattern.to_owned(),
+            hint: hint(&nearest(pattern, names())),
+            count: discovered.streams.len(),
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a name fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
+        }),
+    }
+}
+
+fn configure(
+    stream: &Stream,
+    asked: Option<&SelectedStream>,
+) -> Result<ConfiguredStream, CatalogError> {
+    let mut configured = ConfiguredStream::new(stream.clone());
+    let Some(asked) = asked else { return Ok(configured) };
+    configured.sync_mode = asked.sync_mode.unwrap_or_default();
+    configured.backfill_limit = asked.backfill_limit;
+    configured.time_range = asked.time_range;
+    if let Some(fields) = asked.fields.as_ref().filter(|fields| !fields.is_empty()) {
+        configured.fields = Some(narrow(&mut configured.stream, fields)?);
+    }
+    Ok(configured)
+}
+
+/// Prunes the stream's schema and returns the fields to keep: those asked for, and those that the
+/// copy cannot do without.
+fn narrow(stream: &mut Stream, fields: &[String]) -> Result<Vec<String>, CatalogError> {
+    let keys = stream.primary_key.iter().filter_map(|path| path.first());
+    let needed = keys.chain([&stream.newer_than_field]).chain(&stream.soft_delete_field);
+    let keep: BTreeSet<String> = fields.iter().chain(needed).cloned().collect();
+    if let Some(schema) = &mut stream.json_schema {
+        refuse_unknown_field(&stream.name, schema, fields)?;
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|name, _| keep.contains(name));
+        }
+        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| name.as_str().is_some_and(|name| keep.contains(name)));
+        }
+    }
+    Ok(keep.into_iter().collect())
+}
+
+fn refuse_unknown_field(
+    stream: &str,
+    schema: &Map<String, Value>,
+    fields: &[String],
+) -> Result<(), CatalogError> {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return Ok(());
+    };
+    match fields.iter().find(|field| !properties.contains_key(*field)) {
+        None => Ok(()),
+        Some(field) => Err(CatalogError::UnknownField {
+            stream: stream.to_owned(),
+            field: field.clone(),
+            hint: hint(&nearest(field, properties.keys().map(String::as_str))),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn discovered() -> Catalog {
+        let stream = |name: &str, metadata: Value| {
+            json!({"name": name, "primary_key": [["id"], ["_account_id"]],
+                "newer_than_field": "_updated_at", "soft_delete_field": "deleted",
+                "metadata": metadata, "json_schema": {"type": "object",
+                    "required": ["_updated_at", "email"],
+                    "properties": {"id": {}, "_account_id": {}, "_updated_at": {}, "deleted": {},
+                        "email": {}, "name": {}}}})
+        };
+        serde_json::from_value(json!({"streams": [
+            stream("charges", json!({})),
+            stream("customers", json!({})),
+            stream("invoices", json!({})),
+            stream("invoice_lines", json!({"parent": "invoices"})),
+            stream("tax_codes", json!({"default_selected": false})),
+        ]}))
+        .unwrap()
+    }
+
+    fn names(wanted: &str) -> Result<String, String> {
+        let wanted: Vec<SelectedStream> = wanted
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| serde_json::from_value(json!({"name": name})).unwrap())
+            .collect();
+        let catalog = select(&discovered(), &wanted).map_err(|error| error.to_string())?;
+        let names: Vec<String> = catalog.streams.into_iter().map(|s| s.stream.name).collect();
+        Ok(names.join(","))
+    }
+
+    #[test]
+    fn streams_are_chosen_by_name_pattern_and_what_is_left_out() {
+        assert_eq!(names("").unwrap(), "charges,customers,invoices,invoice_lines");
+        assert_eq!(names("*").unwrap(), "charges,customers,invoices,invoice_lines,tax_codes");
+        assert_eq!(names("tax_codes,c*").unwrap(), "charges,customers,tax_codes");
+        assert_eq!(names("-charges").unwrap(), "customers,invoices,invoice_lines");
+        assert_eq!(names("*s,-inv*").unwrap(), "charges,customers,tax_codes");
+        assert_eq!(names("invoice_lines").unwrap(), "invoices,invoice_lines");
+    }
+
+    #[test]
+    fn an_unknown_stream_is_met_with_the_nearest_names() {
+        let error = names("custmers").unwrap_err();
+        assert!(
+            error.starts_with("unknown stream `custmers`; did you mean `customers`"),
+            "{error}"
+        );
+        assert!(names("zz*").unwrap_err().contains("unknown stream `zz*`;"));
+        assert!(names("-*").unwrap_err().contains("no stream is selected"));
+    }
+
+    #[test]
+    fn fewer_fields_keep_what_the_copy_needs() {
+        let wanted = serde_json::from_value(json!({"name": "customers", "fields": ["email"]}));
+        let catalog = select(&discovered(), &[wanted.unwrap()]).unwrap();
+        let customers = &catalog.streams[0];
+        let kept = ["_account_id", "_updated_at", "deleted", "email", "id"];
+        assert_eq!(customers.fields.as_ref().unwrap(), &kept);
+        let schema = customers.stream.json_schema.as_ref().unwrap();
+        assert!(!schema["properties"].as_object().unwrap().contains_key("name"));
+        assert!(schema["properties"].as_object().unwrap().contains_key("deleted"));
+        let wanted = serde_json::from_value(json!({"name": "customers", "fields": ["e_mail"]}));
+        let error = select(&discovered(), &[wanted.unwrap()]).unwrap_err().to_string();
+        assert_eq!(error, "unknown field `e_mail` of stream `customers`; did you mean `email`?");
+    }
+
+    #[test]
+    fn a_failed_parent_takes_its_children_with_it() {
+        let wanted = serde_json::from_value(json!({"name": "*"})).unwrap();
+        let catalog = select(&discovered(), &[wanted]).unwrap();
+        let failed = with_children(&catalog, &BTreeSet::from(["invoices".to_owned()]));
+        assert_eq!(failed.into_iter().collect::<Vec<_>>(), ["invoice_lines", "invoices"]);
+    }
+}

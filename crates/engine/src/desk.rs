@@ -1,0 +1,149 @@
+//! Where messages meet the outside: stamped, in order, states only after they were saved.
+
+use protocol::{Class, Level, Log, Message, Timestamp};
+
+use crate::client::{Client, Shown};
+use crate::failure::{Failure, Side};
+use crate::reduce::Run;
+use crate::stop::StopCause;
+use crate::store::{Pipeline, Store};
+
+/// The name under which the engine itself speaks.
+const ENGINE: &str = "engine";
+
+/// A message that waits until what it stands for is saved.
+#[derive(Debug)]
+struct Held {
+    emitted_by: String,
+    ts: Timestamp,
+    message: Option<Message>,
+    raw: Vec<u8>,
+}
+
+/// The client, the store, and what waits between them.
+#[derive(Debug)]
+pub(crate) struct Desk<'a, C> {
+    client: &'a mut C,
+    /// Where state is kept.
+    pub(crate) store: Store,
+    /// What the store keeps of the pipeline beside its state.
+    pub(crate) pipeline: Pipeline,
+    now: fn() -> Timestamp,
+    held: Vec<Held>,
+    gone: bool,
+    broken: Option<Failure>,
+}
+
+impl<'a, C: Client> Desk<'a, C> {
+    pub(crate) fn new(client: &'a mut C, now: fn() -> Timestamp) -> Self {
+        Self {
+            client,
+            store: Store::Nowhere,
+            pipeline: Pipeline::default(),
+            now,
+            held: Vec::new(),
+            gone: false,
+            broken: None,
+        }
+    }
+
+    /// Who stopped the run from here: a client that has gone.
+    pub(crate) fn stopped(&self) -> Option<StopCause> {
+        self.gone.then_some(StopCause::ClientGone)
+    }
+
+    /// Why state can no longer be saved.
+    pub(crate) const fn broken(&self) -> Option<&Failure> {
+        self.broken.as_ref()
+    }
+
+    /// Whether the run should end because of what happened here.
+    pub(crate) const fn wants_stop(&self) -> bool {
+        self.gone || self.broken.is_some()
+    }
+
+    pub(crate) async fn open(&mut self, opening: &crate::client::Opening) {
+        self.gone |= self.client.open(opening).await.is_err();
+    }
+
+    /// A word of the engine's own.
+    pub(crate) async fn log(&mut self, level: Level, message: impl Into<String>) {
+        self.say(&Message::Log(Log::new(level, message))).await;
+    }
+
+    /// A message of the engine's own.
+    pub(crate) async fn say(&mut self, message: &Message) {
+        self.tell(ENGINE, message).await;
+    }
+
+    /// A message that stands for nothing that must be saved.
+    pub(crate) async fn tell(&mut self, emitted_by: &str, message: &Message) {
+        let shown = Shown { emitted_by, ts: (self.now)(), message: Some(message), raw: None };
+        if !self.gone {
+            self.gone = self.client.show(shown).await.is_err();
+        }
+    }
+
+    /// Keeps a line until [`Desk::settle`].
+    pub(crate) fn hold(
+        &mut self,
+        emitted_by: String,
+        ts: Timestamp,
+        message: Option<Message>,
+        raw: &[u8],
+    ) {
+        self.held.push(Held { emitted_by, ts, message, raw: raw.to_vec() });
+    }
+
+    /// How many lines wait.
+    pub(crate) const fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Saves what was confirmed, then shows what waited for it. When saving fails no state is shown
+    /// any more, and the run has to end.
+    pub(crate) async fn settle(&mut self, run: &mut Run) {
+        if !run.unsaved.is_empty() && self.broken.is_none() {
+            self.save(run).await;
+        }
+        let held = std::mem::take(&mut self.held);
+        let anything = !held.is_empty();
+        for held in held {
+            let is_state = matches!(held.message, Some(Message::SourceState(_)));
+            if self.gone || (is_state && self.broken.is_some()) {
+                continue;
+            }
+            let shown = Shown {
+                emitted_by: &held.emitted_by,
+                ts: held.ts,
+                message: held.message.as_ref(),
+                raw: Some(&held.raw),
+            };
+            self.gone = self.client.show(shown).await.is_err();
+        }
+        if anything {
+            self.say(&Message::Progress(run.state.sync_run.progress.clone())).await;
+        }
+    }
+
+    async fn save(&mut self, run: &mut Run) {
+        let unsaved = run.take_unsaved();
+        let mut pipeline = None;
+        if unsaved.places {
+            self.pipeline.places.clone_from(&run.places);
+            pipeline = Some(&self.pipeline);
+        }
+        match self.store.save(unsaved.clone(), pipeline).await {
+            Ok(()) => run.confirm(unsaved),
+            Err(error) => self.broken = Some(self.failure(&error)),
+        }
+    }
+
+    /// A store's failure is the destination's where the store is in the copy.
+    pub(crate) fn failure(&self, error: &crate::store::StoreError) -> Failure {
+        let class = error.class();
+        let in_copy = self.store.is_in_the_copy() && class != Class::Config;
+        let side = if in_copy { Side::Destination } else { Side::Engine };
+        Failure::new(side, class, "state_store", error)
+    }
+}

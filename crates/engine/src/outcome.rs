@@ -1,0 +1,231 @@
+//! What a run came to: the last message and the exit status; pure.
+
+use protocol::{Class, Eof, EofError, EofReason, RunStatus, StreamRunStatus, SyncState, exit};
+
+use crate::failure::{Failure, Side};
+use crate::stop::StopCause;
+
+/// How a run ended, before it is judged.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// What went wrong, the first cause first.
+    pub failures: Vec<Failure>,
+    /// Who stopped it.
+    pub stopped: Option<StopCause>,
+    /// Differences between counts that nothing explains.
+    pub mismatches: Vec<String>,
+    /// Streams that the source left without a last status.
+    pub unfinished: Vec<String>,
+    /// Whether a limit on records explains streams without a last status.
+    pub limited: bool,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The last message.
+    pub eof: Eof,
+    /// The exit status, of [`protocol::exit`].
+    pub exit: u8,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// Judges an ending.
+#[must_use]
+pub fn conclude(ending: Ending, state: SyncState) -> Outcome {
+    let progress = state.sync_run.progress.clone();
+    let done = ending.failures.is_empty() && ending.stopped.is_none();
+    let complete = done && ending.unfinished.is_empty();
+    let status = if !ending.failures.is_empty() || !ending.mismatches.is_empty() {
+        RunStatus::Failed
+    } else if complete && progress.streams.is_empty() {
+        // Nothing was selected, and all of it was copied.
+        RunStatus::Succeeded
+    } else {
+        progress.derived.status
+    };
+    let eof = Eof {
+        status,
+        has_more: !complete && ending.failures.iter().all(can_go_on),
+        run_progress: progress.clone(),
+        request_progress: progress,
+        ending_state: Some(state),
+        reason: reason(&ending),
+        error: error(&ending),
+    };
+    Outcome { exit: exit_status(&ending, &eof), eof, ending }
+}
+
+/// The exit status of one failure.
+#[must_use]
+pub const fn exit_of(failure: &Failure) -> u8 {
+    match (failure.side, failure.class) {
+        (_, Class::Config) => exit::CONFIG,
+        (_, Class::Credentials | Class::Permission) => exit::CREDENTIALS,
+        (Side::Source, Class::Unreachable) => exit::SOURCE_UNREACHABLE,
+        (Side::Destination, Class::Unreachable | Class::Data | Class::Internal)
+        | (Side::Engine, Class::Unreachable) => exit::DESTINATION_FAILED,
+        (Side::Source | Side::Engine, Class::Data | Class::Internal) => exit::FAILED,
+    }
+}
+
+/// Of several the one that matters most, in this order.
+const ORDER: [u8; 12] = [
+    exit::USAGE,
+    exit::CONFIG,
+    exit::CREDENTIALS,
+    exit::SOURCE_UNREACHABLE,
+    exit::DESTINATION_FAILED,
+    exit::FAILED,
+    exit::INTERRUPTED,
+    exit::TERMINATED,
+    exit::DIFFERENCES,
+    exit::INCOMPLETE,
+    exit::MORE,
+    exit::OK,
+];
+
+/// The first of `statuses` in the order in which they matter; 0 when there is none.
+pub fn worst(statuses: impl IntoIterator<Item = u8>) -> u8 {
+    let rank = |status: &u8| ORDER.iter().position(|known| known == status);
+    statuses.into_iter().min_by_key(rank).unwrap_or(exit::OK)
+}
+
+fn exit_status(ending: &Ending, eof: &Eof) -> u8 {
+    let streams = || eof.run_progress.streams.values();
+    let failures = ending.failures.iter().map(exit_of);
+    let stopped = ending.stopped.map(|cause| match cause {
+        StopCause::Interrupt => exit::INTERRUPTED,
+        StopCause::Terminate => exit::TERMINATED,
+        StopCause::ClientGone => exit::MORE,
+    });
+    let unexplained = !ending.unfinished.is_empty() && !ending.limited;
+    let missing = streams().any(|s| s.status == StreamRunStatus::Errored || s.refused_count > 0)
+        || (unexplained && ending.stopped.is_none());
+    let rest = [
+        (!ending.mismatches.is_empty(), exit::FAILED),
+        (missing, exit::INCOMPLETE),
+        (eof.has_more, exit::MORE),
+    ];
+    worst(failures.chain(stopped).chain(rest.into_iter().filter(|(is, _)| *is).map(|(_, s)| s)))
+}
+
+/// Whether calling again may help before a person acted.
+const fn can_go_on(failure: &Failure) -> bool {
+    match failure.class {
+        Class::Config | Class::Credentials | Class::Permission => false,
+        Class::Unreachable | Class::Data | Class::Internal => true,
+    }
+}
+
+fn reason(ending: &Ending) -> Option<EofReason> {
+    match (ending.failures.first().map(|failure| failure.side), ending.stopped) {
+        (Some(Side::Source), _) => Some(EofReason::SourceFailed),
+        (Some(Side::Destination), _) => Some(EofReason::DestinationFailed),
+        (Some(Side::Engine), _) => None,
+        (None, Some(_)) => Some(EofReason::Signal),
+        (None, None) => Some(EofReason::Complete),
+    }
+}
+
+fn error(ending: &Ending) -> Option<EofError> {
+    let told = |code: &str, message: String| Some(EofError { code: code.to_owned(), message });
+    if let Some(failure) = ending.failures.first() {
+        return told(failure.code, failure.message.clone());
+    }
+    if !ending.mismatches.is_empty() {
+        return told("counts_differ", ending.mismatches.join("; "));
+    }
+    if !ending.unfinished.is_empty() && !ending.limited && ending.stopped.is_none() {
+        let names = ending.unfinished.join("`, `");
+        return told(
+            "unfinished_streams",
+            format!("the source ended without saying how these streams ended: `{names}`"),
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::StreamProgress;
+
+    use super::*;
+
+    fn state(statuses: &[StreamRunStatus]) -> SyncState {
+        let mut state = SyncState::default();
+        for (at, status) in statuses.iter().enumerate() {
+            let stream = StreamProgress { status: *status, ..StreamProgress::default() };
+            state.sync_run.progress.streams.insert(at.to_string(), stream);
+        }
+        let failed = statuses.contains(&StreamRunStatus::Errored);
+        state.sync_run.progress.derived.status =
+            if failed { RunStatus::Failed } else { RunStatus::Succeeded };
+        state
+    }
+
+    fn failed(side: Side, class: Class) -> Ending {
+        Ending { failures: vec![Failure::new(side, class, "x", "y")], ..Ending::default() }
+    }
+
+    #[track_caller]
+    fn check(ending: Ending, last: StreamRunStatus, exit: u8, reason: EofReason, has_more: bool) {
+        let outcome = conclude(ending, state(&[StreamRunStatus::Completed, last]));
+        assert_eq!(outcome.exit, exit);
+        assert_eq!(outcome.eof.reason, Some(reason));
+        assert_eq!(outcome.eof.has_more, has_more);
+    }
+
+    #[test]
+    fn every_failure_has_its_exit_status_and_reason() {
+        use EofReason::{DestinationFailed, SourceFailed};
+        let check = |side, class, exit, reason, has_more| {
+            check(failed(side, class), StreamRunStatus::Started, exit, reason, has_more);
+        };
+        check(Side::Source, Class::Internal, exit::FAILED, SourceFailed, true);
+        check(Side::Source, Class::Unreachable, exit::SOURCE_UNREACHABLE, SourceFailed, true);
+        check(Side::Source, Class::Credentials, exit::CREDENTIALS, SourceFailed, false);
+        check(
+            Side::Destination,
+            Class::Internal,
+            exit::DESTINATION_FAILED,
+            DestinationFailed,
+            true,
+        );
+        check(Side::Destination, Class::Permission, exit::CREDENTIALS, DestinationFailed, false);
+        check(Side::Destination, Class::Config, exit::CONFIG, DestinationFailed, false);
+    }
+
+    #[test]
+    fn every_other_ending_has_its_exit_status_and_reason() {
+        use EofReason::{Complete, Signal};
+        use StreamRunStatus::{Completed, Errored, Started};
+        let stopped = |cause| Ending { stopped: Some(cause), ..Ending::default() };
+        let unfinished = vec!["a".to_owned()];
+        let open =
+            |limited| Ending { unfinished: unfinished.clone(), limited, ..Ending::default() };
+        check(Ending::default(), Completed, exit::OK, Complete, false);
+        check(Ending::default(), Errored, exit::INCOMPLETE, Complete, false);
+        check(stopped(StopCause::Interrupt), Started, exit::INTERRUPTED, Signal, true);
+        check(stopped(StopCause::Terminate), Started, exit::TERMINATED, Signal, true);
+        check(stopped(StopCause::ClientGone), Started, exit::MORE, Signal, true);
+        check(open(true), Started, exit::MORE, Complete, true);
+        check(open(false), Started, exit::INCOMPLETE, Complete, true);
+    }
+
+    #[test]
+    fn counts_that_differ_fail_the_run() {
+        let ending = Ending { mismatches: vec!["`a`: 1, 2".to_owned()], ..Ending::default() };
+        let outcome = conclude(ending, state(&[StreamRunStatus::Completed]));
+        assert_eq!((outcome.exit, outcome.eof.status), (exit::FAILED, RunStatus::Failed));
+        assert_eq!(outcome.eof.error.unwrap().code, "counts_differ");
+    }
+
+    #[test]
+    fn of_several_the_one_that_matters_most() {
+        assert_eq!(worst([exit::MORE, exit::INCOMPLETE, exit::OK]), exit::INCOMPLETE);
+        assert_eq!(worst([exit::FAILED, exit::DESTINATION_FAILED]), exit::DESTINATION_FAILED);
+        assert_eq!(worst([]), exit::OK);
+    }
+}

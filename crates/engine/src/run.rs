@@ -1,0 +1,157 @@
+//! A sync from the first question to the last message.
+
+use std::collections::BTreeSet;
+
+use protocol::{Class, ConfiguredCatalog, Message, StreamStatus, StreamStatusKind};
+use serde_json::{Value, json};
+
+use crate::catalog::with_children;
+use crate::client::Client;
+use crate::desk::Desk;
+use crate::failure::Failure;
+use crate::job::{Host, Job};
+use crate::leg::{Leg, LegEnd};
+use crate::outcome::{Ending, Outcome, conclude};
+use crate::prepare::{Plan, prepare};
+use crate::reduce::Run;
+use crate::stop::{Stop, StopCause, StopReceiver};
+
+/// Runs a job to its end. The last message that the client is shown is `eof`, whatever happened.
+///
+/// Children are tied to the thread that polls this future: poll it from one that lives as long.
+pub async fn sync<C: Client>(
+    job: &Job,
+    host: &Host,
+    client: &mut C,
+    mut stop: StopReceiver,
+) -> Outcome {
+    let mut desk = Desk::new(client, host.now);
+    let prepared = tokio::select! {
+        prepared = Box::pin(prepare(job, host, &mut desk)) => prepared
+            .map_err(|failure| Ending { failures: vec![failure], ..Ending::default() }),
+        cause = asked_to_stop(&mut stop) => {
+            Err(Ending { stopped: Some(cause), ..Ending::default() })
+        }
+    };
+    let (mut plan, mut run) = match prepared {
+        Ok(prepared) => prepared,
+        Err(ending) => return end(&mut desk, ending, Run::default()).await,
+    };
+    let ending = Box::pin(legs(host, &mut plan, &mut desk, &mut run, &mut stop)).await;
+    end(&mut desk, ending, run).await
+}
+
+/// Pairs of processes, one after the other, each without the streams that failed at the destination
+/// before it: their dropped records must not hold back what speaks for all streams.
+async fn legs<C: Client>(
+    host: &Host,
+    plan: &mut Plan,
+    desk: &mut Desk<'_, C>,
+    run: &mut Run,
+    stop: &mut StopReceiver,
+) -> Ending {
+    let limited = is_limited(plan);
+    loop {
+        let leg = match Leg::start(host, plan, desk, run) {
+            Ok((leg, out)) => Box::pin(leg.follow(out, stop)).await,
+            Err(failure) => LegEnd { failures: vec![failure], ..LegEnd::default() },
+        };
+        let goes_on = leg.failures.is_empty() && leg.stopped.is_none();
+        if !goes_on || leg.failed_streams.is_empty() {
+            let LegEnd { failures, stopped, differences: mismatches, unfinished, .. } = leg;
+            return Ending { failures, stopped, mismatches, unfinished, limited };
+        }
+        leave_out(&mut plan.catalog, &leg.failed_streams, desk, run, host).await;
+        if plan.catalog.streams.is_empty() {
+            return Ending { mismatches: leg.differences, limited, ..Ending::default() };
+        }
+    }
+}
+
+/// Takes failed streams and their children out of the catalog; the children are told to have failed.
+async fn leave_out<C: Client>(
+    catalog: &mut ConfiguredCatalog,
+    failed: &BTreeSet<String>,
+    desk: &mut Desk<'_, C>,
+    run: &mut Run,
+    host: &Host,
+) {
+    let all = with_children(catalog, failed);
+    for stream in all.difference(failed) {
+        let error = "left out, because the stream that it is fed from failed".to_owned();
+        let status = Message::StreamStatus(StreamStatus {
+            stream: stream.clone(),
+            kind: StreamStatusKind::Error { error },
+            class: Some(Class::Data),
+        });
+        run.fold(&status, (host.now)());
+        desk.say(&status).await;
+    }
+    catalog.streams.retain(|configured| !all.contains(&configured.stream.name));
+    let names: Vec<String> = all.iter().map(|stream| format!("`{stream}`")).collect();
+    let message = format!(
+        "going on without {}: the other streams are read again from their last saved state",
+        names.join(", ")
+    );
+    desk.log(protocol::Level::Warn, message).await;
+}
+
+/// Whether a limit on records may leave streams without a last status.
+fn is_limited(plan: &Plan) -> bool {
+    let of_source = plan.source.config.config.get("backfill_limit");
+    of_source.is_some_and(|limit| !limit.is_null())
+        || plan.catalog.streams.iter().any(|stream| stream.backfill_limit.is_some())
+}
+
+async fn asked_to_stop(stop: &mut StopReceiver) -> StopCause {
+    loop {
+        match stop.current() {
+            Stop::Drain(cause) | Stop::Kill(cause) => return cause,
+            Stop::Go => {
+                stop.changed().await;
+            }
+        }
+    }
+}
+
+async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Outcome {
+    let mut state = run.state;
+    // What was not saved was not shown either, and is not handed out.
+    state.source = run.saved;
+    if !run.places.is_empty() {
+        let places: Value = json!(run.places);
+        state.destination.insert("places".to_owned(), places);
+    }
+    let outcome = conclude(ending, state);
+    desk.say(&Message::Eof(Box::new(outcome.eof.clone()))).await;
+    outcome
+}
+
+/// Asks one connector whether it works.
+///
+/// # Errors
+///
+/// When it does not, with whom that concerns.
+pub async fn check(
+    host: &Host,
+    role: crate::resolve::Role,
+    given: &crate::job::Given,
+) -> Result<protocol::ConnectionStatus, Failure> {
+    let opened = Box::pin(host.open(role, given)).await?;
+    let asked = opened.connector.check(&host.launcher, &opened.config.config).await;
+    asked.map(|(status, _)| status)
+}
+
+/// Asks a source for its streams.
+///
+/// # Errors
+///
+/// When it does not tell them.
+pub async fn discover(
+    host: &Host,
+    given: &crate::job::Given,
+) -> Result<protocol::Catalog, Failure> {
+    let opened = Box::pin(host.open(crate::resolve::Role::Source, given)).await?;
+    let asked = opened.connector.discover(&host.launcher, &opened.config.config).await;
+    asked.map(|(catalog, _)| catalog)
+}

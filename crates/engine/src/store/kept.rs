@@ -1,0 +1,123 @@
+//! What a store keeps.
+
+use protocol::{Class, Places, SourceState};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// What a pipeline keeps beside its state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pipeline {
+    /// Identity of each stream's place, and the last run known to have changed rows there.
+    pub places: Places,
+    /// The run that was started last.
+    pub last_run: Option<String>,
+    /// Configuration values that the pipeline began with and keeps.
+    pub pinned: Config,
+}
+
+/// Everything that a store knows of one pipeline.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// How far the source got.
+    pub source: SourceState,
+    /// What belongs to the pipeline.
+    pub pipeline: Pipeline,
+    /// States that could not be read, by stream, with the reason.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// The row that holds the state of the source as a whole.
+pub(super) const GLOBAL: &str = "_global";
+
+/// Why state could not be loaded or saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// PostgreSQL said no.
+    #[error("{doing}: {source}")]
+    Postgres {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server or the connection said.
+        source: pg::Error,
+    },
+    /// SQLite said no.
+    #[error("{doing} in `{path}`: {source}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file system said no.
+    #[error("{doing} `{path}`: {source}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A state file that cannot be read.
+    #[error(
+        "the state file `{path}` is damaged: {source}; bring back a copy of it, or remove it to start afresh"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// Where it stops making sense.
+        source: serde_json::Error,
+    },
+    /// A state file of another pipeline.
+    #[error(
+        "the state file `{path}` belongs to the pipeline `{found}`, not to `{wanted}`; name another file with `--state`, or that pipeline with `--pipeline`"
+    )]
+    OtherPipeline {
+        /// The file.
+        path: String,
+        /// The pipeline whose state it holds.
+        found: String,
+        /// The pipeline that was asked for.
+        wanted: String,
+    },
+    /// What was to be saved is no JSON.
+    #[error("writing state as JSON: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// The work was cut off.
+    #[error("saving state was cut off: {0}")]
+    CutOff(String),
+}
+
+impl StoreError {
+    /// Who has to act.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Postgres { source, .. } => class_of(source),
+            Self::Damaged { .. } | Self::OtherPipeline { .. } => Class::Config,
+            Self::Sqlite { .. } | Self::File { .. } | Self::Encode(_) | Self::CutOff(_) => {
+                Class::Internal
+            }
+        }
+    }
+}
+
+fn class_of(error: &pg::Error) -> Class {
+    if matches!(error, pg::Error::Url { .. } | pg::Error::Name { .. }) {
+        return Class::Config;
+    }
+    let failure = error.failure();
+    let table = [
+        (pg::Failure::Credentials, Class::Credentials),
+        (pg::Failure::Permission, Class::Permission),
+        (pg::Failure::Unreachable, Class::Unreachable),
+        (pg::Failure::Later, Class::Unreachable),
+    ];
+    let found = table.into_iter().find(|(known, _)| *known == failure);
+    found.map_or(Class::Internal, |(_, class)| class)
+}

@@ -1,0 +1,196 @@
+//! What the tests share: a folder of scripts, a client that remembers, a host.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::child::Launcher;
+use engine::outcome::Outcome;
+use engine::resolve::{Resolver, Role};
+use engine::store::StoreChoice;
+use engine::{Client, Given, Host, Job, Opening, Shown, StopReceiver, StreamDefaults, channel};
+use protocol::{ConnectorConfig, Timestamp};
+use serde_json::{Value, json};
+
+/// A source and a destination as scripts, with what a test wants to be otherwise.
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    overrides: BTreeMap<(Role, String), String>,
+    pub(crate) store: StoreChoice,
+    pub(crate) streams: Vec<&'static str>,
+    run_count: u32,
+}
+
+/// Everything that a client was shown.
+#[derive(Default)]
+pub(crate) struct Remembers {
+    pub(crate) lines: Vec<Value>,
+    /// Looks at the state file when a state is shown.
+    pub(crate) state_file: PathBuf,
+    /// After how many lines it goes away.
+    pub(crate) leaves_after: Option<usize>,
+}
+
+impl Client for Remembers {
+    async fn open(&mut self, _opening: &Opening) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn show(&mut self, shown: Shown<'_>) -> io::Result<()> {
+        if self.leaves_after.is_some_and(|count| self.lines.len() >= count) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let line: Value = serde_json::from_slice(&shown.line()).expect("a line is JSON");
+        if line["type"] == "source_state" && !self.state_file.as_os_str().is_empty() {
+            self.is_saved(&line["source_state"]);
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+impl Remembers {
+    fn is_saved(&self, state: &Value) {
+        let file: Value =
+            serde_json::from_slice(&std::fs::read(&self.state_file).expect("a state file"))
+                .unwrap();
+        let saved = match state["stream"].as_str() {
+            Some(stream) => &file["source"]["streams"][stream],
+            None => &file["source"]["global"],
+        };
+        assert!(!saved.is_null(), "shown before it was saved: {state}");
+    }
+
+    /// Payloads of one type.
+    pub(crate) fn of(&self, kind: &str) -> Vec<&Value> {
+        self.lines.iter().filter(|line| line["type"] == kind).map(|line| &line[kind]).collect()
+    }
+
+    /// Texts of the log.
+    pub(crate) fn logs(&self) -> Vec<&str> {
+        self.of("log").iter().filter_map(|log| log["message"].as_str()).collect()
+    }
+}
+
+/// Reads streams `a` and `b`: a record each, its state, done.
+pub(crate) const GOOD_READ: &str = r#"
+start a; record a 1; state a '{"n":1}'; complete a
+start b; record b 1; state b '{"n":1}'; state_global '{"g":1}'; complete b"#;
+
+/// Says what it was given back, records included.
+pub(crate) const ECHO: &str = "exec cat";
+
+const PRELUDE: &str = r#"#!/bin/sh
+start() { echo '{"type":"stream_status","stream_status":{"stream":"'$1'","status":"start"}}'; }
+complete() { echo '{"type":"stream_status","stream_status":{"stream":"'$1'","status":"complete"}}'; }
+record() { echo '{"type":"record","record":{"stream":"'$1'","data":{"id":"'$2'","n":1.10},"emitted_at":"2026-01-01T00:00:00.000Z"}}'; }
+state() { echo '{"type":"source_state","source_state":{"stream":"'$1'","data":'"$2"'}}'; }
+state_global() { echo '{"type":"source_state","source_state":{"state_type":"global","data":'"$1"'}}'; }
+log() { echo '{"type":"log","log":{"level":"info","message":"'"$1"'"}}'; }
+failed() { echo '{"type":"connection_status","connection_status":{"status":"failed","message":"'"$1"'"},"_class":"'$2'"}'; }
+verb=$1; shift
+while [ $# -gt 0 ]; do case "$1" in --config) config=$2;; --catalog) catalog=$2;; --state) state=$2;; esac; shift 2; done
+case "$verb" in
+spec) echo '{"type":"spec","spec":{"config":{"type":"object","additionalProperties":false,"required":["key"],"properties":{"key":{"type":"string","writeOnly":true,"default":"sk_test_canary"},"count":{"type":"integer"}}}}}'; exit;;
+discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"a","primary_key":[["id"]],"newer_than_field":"u"},{"name":"b","primary_key":[["id"]],"newer_than_field":"u"},{"name":"c","primary_key":[["id"]],"newer_than_field":"u","metadata":{"parent":"b"}}]}}'; exit;;
+check) echo '{"type":"connection_status","connection_status":{"status":"succeeded"}}'; exit;;
+"#;
+
+impl House {
+    /// Scripts that run these lines for `read` and for `write`.
+    pub(crate) fn new(read: &str, write: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut house = Self {
+            store: StoreChoice::File(folder.path().join("state.json")),
+            folder,
+            overrides: BTreeMap::new(),
+            streams: vec!["a", "b"],
+            run_count: 0,
+        };
+        house.script(Role::Source, &format!("read) {read}\n;;"));
+        house.script(Role::Destination, &format!("setup) exit;;\nwrite) {write}\n;;"));
+        house
+    }
+
+    /// Replaces what a connector does beyond the usual verbs: the branches of a shell `case`.
+    pub(crate) fn script(&mut self, role: Role, branches: &str) {
+        let path = self.path(&format!("{role}.sh"));
+        std::fs::write(&path, format!("{PRELUDE}{branches}\nesac\n")).unwrap();
+        self.command(role, &format!("/bin/sh {}", path.display()));
+    }
+
+    /// Replaces a connector's command.
+    pub(crate) fn command(&mut self, role: Role, command: &str) {
+        self.overrides.insert((role, "test".to_owned()), command.to_owned());
+    }
+
+    /// A path in the house's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder for scripts to write to, as a shell word.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs to the end.
+    pub(crate) async fn run(&mut self) -> (Outcome, Remembers) {
+        let (sender, receiver) = channel();
+        let client = Remembers::default();
+        let done = self.run_with(client, receiver).await;
+        drop(sender);
+        done
+    }
+
+    /// Runs with a client and a stop of the test's own.
+    pub(crate) async fn run_with(
+        &mut self,
+        mut client: Remembers,
+        stop: StopReceiver,
+    ) -> (Outcome, Remembers) {
+        if let StoreChoice::File(path) = &self.store {
+            client.state_file.clone_from(path);
+        }
+        self.run_count += 1;
+        let outcome = Box::pin(engine::sync(&self.job(), &self.host(), &mut client, stop)).await;
+        let last = client.lines.last();
+        if client.leaves_after.is_none() {
+            assert_eq!(last.expect("something was shown")["type"], "eof");
+            assert_eq!(client.of("eof").len(), 1);
+        }
+        (outcome, client)
+    }
+
+    fn job(&self) -> Job {
+        let given = || Given {
+            connector: ConnectorConfig {
+                connector_type: "test".to_owned(),
+                config: serde_json::Map::new(),
+            },
+            texts: BTreeMap::new(),
+        };
+        let select = |name: &&str| serde_json::from_value(json!({"name": name})).unwrap();
+        Job {
+            source: given(),
+            destination: given(),
+            streams: self.streams.iter().map(select).collect(),
+            defaults: StreamDefaults::default(),
+            full_refresh: None,
+            pipeline: Some("p".to_owned()),
+            store: self.store.clone(),
+        }
+    }
+
+    fn host(&self) -> Host {
+        Host {
+            launcher: Launcher::default(),
+            resolver: Resolver { overrides: self.overrides.clone(), ..Resolver::default() },
+            now: || Timestamp::from_seconds(1),
+            run_id: format!("run{}", self.run_count),
+            places: Arc::new(|_, key| vec![key.to_owned()]),
+            state_folder: self.folder.path().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+#![cfg(test)]
+//! The engine with connectors that are three-line shell scripts, most of them ill-behaved.
+
+mod ends;
+mod failing_stream;
+mod house;
+mod stops;
+mod whole;

@@ -1,0 +1,61 @@
+//! Runs that are stopped.
+
+use engine::{Stop, StopCause, channel};
+use protocol::{EofReason, exit};
+
+use crate::house::{ECHO, House, Remembers};
+
+const ENDLESS: &str = r#"start a; record a 1; state a '{"n":1}'; exec sleep 600"#;
+
+/// Stops the run as soon as the state file has the first state.
+async fn stopped_by(
+    stops: &[Stop],
+    read: &str,
+    write: &str,
+) -> (engine::outcome::Outcome, Remembers) {
+    let mut house = House::new(read, write);
+    let (sender, receiver) = channel();
+    let state = house.path("state.json");
+    let run = house.run_with(Remembers::default(), receiver);
+    let stop = async {
+        let saved = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains(r#""n":1"#));
+        while !saved() {
+            tokio::task::yield_now().await;
+        }
+        for stop in stops {
+            sender.send(*stop).unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let (done, ()) = tokio::join!(run, stop);
+    done
+}
+
+#[tokio::test]
+async fn sigint_stops_the_source_and_saves() {
+    let (outcome, _) = stopped_by(&[Stop::Drain(StopCause::Interrupt)], ENDLESS, ECHO).await;
+    assert_eq!(outcome.exit, exit::INTERRUPTED, "{:?}", outcome.ending);
+    assert_eq!(outcome.eof.reason, Some(EofReason::Signal));
+    assert!(outcome.eof.has_more);
+    assert!(outcome.eof.error.is_none());
+}
+
+#[tokio::test]
+async fn a_second_signal_kills_both_sides() {
+    let stops = [Stop::Drain(StopCause::Terminate), Stop::Kill(StopCause::Terminate)];
+    let read = format!("trap '' TERM; {}", ENDLESS.replace("exec ", ""));
+    let (outcome, _) = stopped_by(&stops, &read, ECHO).await;
+    assert_eq!(outcome.exit, exit::TERMINATED, "{:?}", outcome.ending);
+    assert!(outcome.eof.has_more);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_stops_the_run() {
+    let mut house = House::new(ENDLESS, ECHO);
+    let (_sender, receiver) = channel();
+    let client = Remembers { leaves_after: Some(1), ..Remembers::default() };
+    let (outcome, _) = house.run_with(client, receiver).await;
+    assert_eq!(outcome.exit, exit::MORE, "{:?}", outcome.ending);
+    let state = outcome.eof.ending_state.unwrap();
+    assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
+}
