@@ -75,7 +75,7 @@ async fn one(client: &mut Pooled, table: &Table) -> Result<Result<(), String>, E
         Err(reason) => return Ok(Err(reason)),
     };
     for statement in &statements {
-        tracing::info!(%statement, "changing the schema");
+        tracing::debug!(%statement, "changing the schema");
         transaction.batch_execute(statement).await.map_err(failed)?;
     }
     let place = existing.and_then(|found| place_of(found.comment.as_deref())).unwrap_or(fresh);

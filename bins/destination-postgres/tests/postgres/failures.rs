@@ -194,3 +194,23 @@ async fn a_server_that_crashes_and_comes_back_costs_a_retry_and_nothing_else() {
         "SELECT (SELECT count(*) FROM stripe.customers) + (SELECT count(*) FROM stripe.charges)";
     assert_eq!(client.query_one(rows, &[]).await.unwrap().get::<_, i64>(0), 600);
 }
+
+#[tokio::test]
+async fn a_server_that_stays_away_ends_the_run_and_nothing_is_acknowledged() {
+    let mut cluster = Cluster::start();
+    let (config, catalog) = {
+        let copy = Copy::within(&cluster).await;
+        copy.setup().await.expect_code(0);
+        (copy.config.to_string(), copy.catalog.to_string())
+    };
+    let mut program = program().args(["write", "--config", &config, "--catalog", &catalog]).start();
+    program.send(&records("customers", 3, 1)).await;
+    program.send(&lines::state("customers", &json!("stored"))).await;
+    program.message(|message| message["type"] == "source_state").await;
+    cluster.crash();
+    program.send(&records("charges", 3, 1)).await;
+    program.send(&lines::state("charges", &json!("lost"))).await;
+    let done = program.finish().await.expect_code(1);
+    assert_eq!(failure(&done, "connection_status").1, "unreachable");
+    assert_eq!(done.of_type("source_state").len(), 1, "{}", done.stdout);
+}
