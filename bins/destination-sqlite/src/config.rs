@@ -1,0 +1,149 @@
+//! What a user writes.
+
+use std::path::PathBuf;
+
+use connector::{BatchLimits, Error};
+use protocol::Spec;
+use serde::Deserialize;
+use serde_json::json;
+
+/// The configuration as written; the spec's schema says what each key means.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    path: String,
+    batch_bytes: Option<usize>,
+    #[serde(alias = "batch_size")]
+    batch_rows: Option<usize>,
+    flush_ms: Option<u64>,
+    #[serde(default)]
+    echo_records: bool,
+    run_id: Option<String>,
+}
+
+/// The configuration checked and in the form that the rest uses.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) path: PathBuf,
+    pub(crate) limits: BatchLimits,
+    pub(crate) echo_records: bool,
+    pub(crate) run_id: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn of(config: Config) -> Result<Self, Error> {
+        // What SQLite would take as a database in memory or in a temporary file is gone at the exit.
+        if config.path.trim().is_empty() || config.path == ":memory:" || config.path.contains('\0')
+        {
+            let path = config.path.escape_debug();
+            return Err(Error::config(format!("reading --config: `path` is `{path}`, no file"))
+                .hint("give the path of a file, such as ./stripe.db"));
+        }
+        let defaults = BatchLimits::default();
+        Ok(Self {
+            path: PathBuf::from(config.path),
+            limits: BatchLimits {
+                bytes: config.batch_bytes.unwrap_or(defaults.bytes).max(1),
+                rows: config.batch_rows.unwrap_or(defaults.rows).max(1),
+                flush_ms: config.flush_ms.unwrap_or(defaults.flush_ms),
+            },
+            echo_records: config.echo_records,
+            run_id: config.run_id,
+        })
+    }
+}
+
+/// The JSON Schema of the configuration.
+pub(crate) fn spec() -> Spec {
+    let limits = BatchLimits::default();
+    Spec::new(json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "path": {
+                "type": "string",
+                "minLength": 1,
+                "examples": ["./stripe.db"],
+                "description": "The SQLite file that holds the tables; made if it is missing",
+            },
+            "batch_bytes": {
+                "type": "integer",
+                "minimum": 1,
+                "default": limits.bytes,
+                "description": "Bytes of documents gathered before they are written",
+            },
+            "batch_rows": {
+                "type": "integer",
+                "minimum": 1,
+                "default": limits.rows,
+                "description": "Records of one stream gathered before they are written",
+            },
+            "batch_size": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "Older name of `batch_rows`",
+            },
+            "flush_ms": {
+                "type": "integer",
+                "minimum": 0,
+                "default": limits.flush_ms,
+                "description": "Longest time in milliseconds that a state waits while input keeps coming",
+            },
+            "echo_records": {
+                "type": "boolean",
+                "default": false,
+                "description": "Write each record back to stdout once it is stored, for engines that count them",
+            },
+            "run_id": {
+                "type": "string",
+                "description": "Name of the engine's run, noted beside the tables with the first rows it writes",
+            },
+        },
+        "required": ["path"],
+        "additionalProperties": false,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(config: serde_json::Value) -> Result<Options, Error> {
+        Options::of(serde_json::from_value(config).unwrap())
+    }
+
+    #[test]
+    fn defaults_need_no_more_than_a_path() {
+        let options = options(json!({"path": "./stripe.db"})).unwrap();
+        assert_eq!((options.limits, options.echo_records), (BatchLimits::default(), false));
+    }
+
+    #[test]
+    fn the_old_name_of_batch_rows_is_understood() {
+        assert_eq!(options(json!({"path": "a", "batch_size": 7})).unwrap().limits.rows, 7);
+    }
+
+    #[test]
+    fn what_would_be_gone_at_the_exit_is_no_path() {
+        for path in ["", " ", ":memory:", "a\0b"] {
+            let report = options(json!({ "path": path })).unwrap_err().report();
+            assert!(report.contains("no file; give the path"), "{report}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_schema_is_read_and_no_other() {
+        let spec = spec().config;
+        let mut keys: Vec<&String> = spec["properties"].as_object().unwrap().keys().collect();
+        keys.sort();
+        let read = [
+            "batch_bytes",
+            "batch_rows",
+            "batch_size",
+            "echo_records",
+            "flush_ms",
+            "path",
+            "run_id",
+        ];
+        assert_eq!(keys, read);
+    }
+}

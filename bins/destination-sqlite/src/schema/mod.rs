@@ -1,0 +1,13 @@
+//! Tables as the catalog wants them, as the file has them, and the DDL between the two. Pure.
+
+mod column;
+mod mark;
+mod plan;
+mod table;
+
+pub(crate) use mark::Mark;
+pub(crate) use plan::{Existing, plan};
+pub(crate) use table::{GATE, HASH, RAW, Table};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use connector::StreamPlan;
+use protocol::{ConfiguredStream, Stream};
+use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, params};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::sql::quoted;
+
+fn stream_plan(name: &str, key: &Value, properties: &Value) -> StreamPlan {
+    let stream: Stream = serde_json::from_value(json!({
+        "name": name,
+        "primary_key": key,
+        "newer_than_field": "_updated_at",
+        "json_schema": {"properties": properties},
+    }))
+    .unwrap();
+    StreamPlan::new(&ConfiguredStream::new(stream)).unwrap()
+}
+
+fn table(properties: &Value) -> Table {
+    Table::of(&stream_plan("customers", &json!([["id"], ["_account_id"]]), properties)).unwrap()
+}
+
+/// What is read back from a column of type `schema` over a document with this value in it.
+fn read_back(schema: &Value, value: &str) -> Stored {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&table(&json!({ "x": schema })).create()).unwrap();
+    let document = format!(r#"{{"id":"a","x":{value}}}"#);
+    insert(&connection, &document);
+    connection.query_row("SELECT x FROM customers", [], |row| row.get(0)).unwrap()
+}
+
+fn insert(connection: &Connection, document: &str) {
+    let statement =
+        "INSERT INTO customers (id, _account_id, _updated_at, _raw_data) VALUES ('a', 'b', 1, ?1)";
+    connection.execute(statement, params![document]).unwrap();
+}
+
+fn text(text: &str) -> Stored {
+    Stored::Text(text.to_owned())
+}
+
+#[test]
+fn each_type_reads_back_as_itself() {
+    let integer = json!({"oneOf": [{"type": "integer"}, {"type": "null"}]});
+    let number = json!({"type": "number"});
+    let boolean = json!({"type": "boolean"});
+    let object = json!({"type": "object"});
+    let string = json!({"type": "string"});
+    let reference = json!({"type": "string", "x-expandable-reference": true});
+    let table = [
+        (&integer, "9007199254740993", Stored::Integer(9_007_199_254_740_993)),
+        (&integer, "-0", Stored::Integer(0)),
+        (&integer, "null", Stored::Null),
+        (&number, "1.10", Stored::Real(1.1)),
+        (&number, "5", Stored::Integer(5)),
+        (&number, "1e308", Stored::Real(1e308)),
+        (&number, "1E3", Stored::Integer(1000)),
+        (&boolean, "true", Stored::Integer(1)),
+        (&boolean, "false", Stored::Integer(0)),
+        (&object, r#"{"b": [1.10, "\ud83d"]}"#, text(r#"{"b":[1.10,"\ud83d"]}"#)),
+        (&object, "[1, 2]", text("[1,2]")),
+        (&string, r#""😀 \ud83d\ude00 \u0000 �""#, text("😀 😀 \0 �")),
+        (&string, r#""""#, text("")),
+        (&string, "5", text("5")),
+        (&reference, r#""cus_1""#, text("cus_1")),
+        (&reference, r#"{"object": "customer", "id": "cus_1"}"#, text("cus_1")),
+        (&reference, "null", Stored::Null),
+    ];
+    for (schema, value, expected) in table {
+        assert_eq!(read_back(schema, value), expected, "{value} as {schema}");
+    }
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_null_and_fails_nothing() {
+    let integer = json!({"type": "integer"});
+    for value in ["18446744073709551616", "1.5", "\"abc\"", "true", "{}", "[]"] {
+        assert_eq!(read_back(&integer, value), Stored::Null, "{value}");
+    }
+    assert_eq!(read_back(&json!({"type": "number"}), "\"1\""), Stored::Null);
+    assert_eq!(read_back(&json!({"type": "boolean"}), "1"), Stored::Null);
+    assert_eq!(read_back(&json!({"type": "string"}), r#""a\ud800b""#), Stored::Null);
+    assert_eq!(read_back(&json!({"type": "number"}), "1e400"), Stored::Real(f64::INFINITY));
+}
+
+#[test]
+fn a_document_beyond_the_parser_is_kept_and_its_columns_are_null() {
+    let connection = Connection::open_in_memory().unwrap();
+    let schema = json!({"x": {"type": "string"}, "n": {"type": "integer"}});
+    connection.execute_batch(&table(&schema).create()).unwrap();
+    let deep = format!(r#"{{"n":1,"x":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    for document in [deep.as_str(), "no json", ""] {
+        insert(&connection, document);
+        let row = connection.query_row("SELECT _raw_data, x, n FROM customers", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        let row: (String, Option<String>, Option<i64>) = row.unwrap();
+        assert_eq!(row, (document.to_owned(), None, None));
+        connection.execute("DELETE FROM customers", []).unwrap();
+    }
+}
+
+#[test]
+fn a_thousand_levels_are_read() {
+    let deep = format!("{}{}", "[".repeat(999), "]".repeat(999));
+    assert_eq!(read_back(&json!({"type": "array"}), &deep), text(&deep));
+}
+
+#[test]
+fn names_of_any_kind_make_a_table() {
+    let names =
+        ["a\"b", "it's", "a.b", "a]b", "", "$", "a\0b", "Name", "name", "NAME", "ID", "rowid"];
+    let long = "x".repeat(100);
+    let mut properties = serde_json::Map::new();
+    for name in names.iter().copied().chain([long.as_str()]) {
+        properties.insert(name.to_owned(), json!({"type": "string"}));
+    }
+    let stream = "we\"ird; drop";
+    let plan =
+        stream_plan(stream, &json!([["id"], ["a", "ke\"y"]]), &Value::Object(properties.clone()));
+    let table = Table::of(&plan).unwrap();
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&table.create()).unwrap();
+    let document: serde_json::Map<String, Value> =
+        properties.keys().map(|name| (name.clone(), Value::from(format!("<{name}>")))).collect();
+    let document = Value::Object(document).to_string();
+    let insert = format!("INSERT INTO {} VALUES ('1', '2', 3, 4, ?1)", quoted(stream));
+    connection.execute(&insert, [document]).unwrap();
+    assert_eq!(table.columns.len(), properties.len());
+    for (column, property) in table.columns.iter().zip(properties.keys()) {
+        let query = format!("SELECT {} FROM {}", quoted(&column.name), quoted(stream));
+        let value: String = connection.query_row(&query, [], |row| row.get(0)).unwrap();
+        assert_eq!(value, format!("<{property}>"), "{}", column.name);
+    }
+}
+
+#[test]
+fn properties_that_differ_in_case_have_columns_of_their_own_in_any_order() {
+    let columns = |properties: Value| {
+        let mut names: Vec<String> =
+            table(&properties).columns.into_iter().map(|column| column.name).collect();
+        names.sort();
+        names
+    };
+    let text = json!({"type": "string"});
+    let first = columns(json!({"Name": text, "name": text, "Id": text, "id": text}));
+    assert_eq!(first, columns(json!({"id": text, "Id": text, "name": text, "Name": text})));
+    assert_eq!(first.len(), 3);
+    assert!(first[0].starts_with("Id_") && first[1].starts_with("Name_") && first[2] == "name");
+}
+
+#[test]
+fn names_that_cannot_be_are_refused() {
+    let id = json!([["id"]]);
+    for name in ["sqlite_x", "_sync_state", "_SYNC_meta", "a\0b"] {
+        let reason = Table::of(&stream_plan(name, &id, &json!({}))).unwrap_err();
+        assert!(reason.contains("no table of ours"), "{reason}");
+    }
+    for key in [json!([["id"], ["a", "ID"]]), json!([["_hash"]])] {
+        let reason = Table::of(&stream_plan("a", &key, &json!({}))).unwrap_err();
+        assert!(reason.contains("a name that is taken"), "{reason}");
+    }
+}
+
+#[test]
+fn properties_beyond_what_a_table_can_have_stay_in_the_document() {
+    let properties: serde_json::Map<String, Value> =
+        (0..3000).map(|number| (format!("p{number}"), json!({"type": "string"}))).collect();
+    let table = table(&Value::Object(properties));
+    Connection::open_in_memory().unwrap().execute_batch(&table.create()).unwrap();
+}
+
+fn existing(table: &Table) -> Existing {
+    let own = [RAW, GATE, HASH].map(str::to_owned);
+    let columns = table.columns.iter().map(|column| column.name.clone());
+    Existing {
+        is_ours: true,
+        columns: own.into_iter().chain(columns).collect(),
+        key: table.key.clone(),
+    }
+}
+
+#[test]
+fn only_what_is_missing_is_added() {
+    let (old, new) = (json!({"a": {}}), json!({"a": {}, "b": {}}));
+    let there = existing(&table(&old));
+    assert!(plan(&table(&old), Some(&there)).unwrap().is_empty());
+    assert!(plan(&table(&json!({})), Some(&there)).unwrap().is_empty());
+    let added = plan(&table(&new), Some(&there)).unwrap();
+    assert_eq!(added.len(), 1);
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&table(&old).create()).unwrap();
+    insert(&connection, r#"{"b":"old row"}"#);
+    connection.execute_batch(&added[0]).unwrap();
+    let value: String =
+        connection.query_row("SELECT b FROM customers", [], |row| row.get(0)).unwrap();
+    assert_eq!(value, "old row");
+}
+
+#[test]
+fn another_key_says_how_to_migrate() {
+    let there = Existing { key: vec!["id".to_owned()], ..existing(&table(&json!({}))) };
+    let reason = plan(&table(&json!({})), Some(&there)).unwrap_err();
+    assert!(reason.contains("has the key (id), the catalog wants (id, _account_id)"), "{reason}");
+    assert!(reason.contains("ALTER TABLE \"customers\" RENAME TO"), "{reason}");
+}
+
+#[test]
+fn a_foreign_table_is_left_alone() {
+    let there = Existing { is_ours: false, ..existing(&table(&json!({}))) };
+    let reason = plan(&table(&json!({})), Some(&there)).unwrap_err();
+    assert!(reason.contains("was not made by sync-engine; it is left alone"), "{reason}");
+}

@@ -1,0 +1,59 @@
+//! Statements as text. Pure; every name is quoted here, and values are parameters.
+
+use crate::schema::{GATE, HASH, RAW, Table};
+
+/// A name as SQLite reads it back exactly, whatever is in it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as an SQL literal.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The statements that write one table. The key's values are always the first parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statements {
+    /// Key; returns stamp, hash and document of the row that is there.
+    pub(crate) lookup: String,
+    /// Key, stamp, hash, document.
+    pub(crate) insert: String,
+    /// Key, stamp, hash, document.
+    pub(crate) replace: String,
+    /// Key, stamp, hash.
+    pub(crate) restamp: String,
+}
+
+impl Statements {
+    pub(crate) fn of(table: &Table) -> Self {
+        let name = quoted(&table.stream);
+        let width = table.key.len();
+        let keys: Vec<String> = table.key.iter().map(|key| quoted(key)).collect();
+        let is_it: Vec<String> =
+            keys.iter().zip(1..).map(|(key, number)| format!("{key} = ?{number}")).collect();
+        let is_it = is_it.join(" AND ");
+        let columns: Vec<String> = keys.into_iter().chain([GATE, HASH, RAW].map(quoted)).collect();
+        let values: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
+        let (stamp, hash, document) = (width + 1, width + 2, width + 3);
+        let stamped = format!("{} = ?{stamp}, {} = ?{hash}", quoted(GATE), quoted(HASH));
+        Self {
+            lookup: format!(
+                "SELECT {}, {}, {} FROM {name} WHERE {is_it}",
+                quoted(GATE),
+                quoted(HASH),
+                quoted(RAW)
+            ),
+            insert: format!(
+                "INSERT INTO {name} ({}) VALUES ({})",
+                columns.join(", "),
+                values.join(", ")
+            ),
+            replace: format!(
+                "UPDATE {name} SET {stamped}, {} = ?{document} WHERE {is_it}",
+                quoted(RAW)
+            ),
+            restamp: format!("UPDATE {name} SET {stamped} WHERE {is_it}"),
+        }
+    }
+}
