@@ -64,6 +64,13 @@ impl<'c> Copy<'c> {
         written(&self.write(input).await.expect_code(0))
     }
 
+    /// Returns once a statement in this database waits for a lock.
+    pub(crate) async fn until_something_waits(&self) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.database.value(waiting).await == "0" {}
+    }
+
     /// Key, place in the file and writing transaction of every row: equal means not rewritten.
     pub(crate) async fn versions(&self, stream: &str) -> Vec<String> {
         let query =

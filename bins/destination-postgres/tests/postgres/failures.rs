@@ -160,7 +160,7 @@ async fn a_terminated_backend_costs_a_retry_and_nothing_else() {
     program.send(&records("customers", 200, 1).replace("Ann", "Eve")).await;
     program.send(&lines::state("customers", &json!(1))).await;
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                WHERE application_name = 'sync-engine' AND wait_event_type = 'Lock'";
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while copy.database.value(kill).await == "0" {}
     held.commit().await.unwrap();
     program.message(|message| message["type"] == "source_state").await;

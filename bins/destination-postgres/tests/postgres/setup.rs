@@ -1,7 +1,7 @@
 //! Tables as the catalog asks for them.
 
 use serde_json::json;
-use testkit::{lines, postgres::Cluster};
+use testkit::lines;
 
 use crate::copy::{Copy, failure, object, stream};
 
@@ -141,8 +141,8 @@ async fn a_missing_privilege_is_told_with_the_statement_that_grants_it() {
     copy.database.execute(&grants).await;
     copy.setup().await.expect_code(0);
     copy.write(lines::record("customers", &object("a", 1, "Ann"))).await.expect_code(0);
-    let (status, _) = (copy.run("check", "").await.expect_code(0), ());
-    assert_eq!(status.of_type("connection_status")[0]["connection_status"]["status"], "succeeded");
+    let checked = copy.run("check", "").await.expect_code(0);
+    assert_eq!(checked.of_type("connection_status")[0]["connection_status"]["status"], "succeeded");
 }
 
 #[tokio::test]
@@ -183,8 +183,7 @@ async fn setup_waits_for_a_lock_and_gives_way() {
     held.batch_execute("SELECT count(*) FROM stripe.customers").await.unwrap();
     let setup = wider.setup();
     let release = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        while Cluster::shared().port() > 0 && wider.database.value(waiting).await == "0" {}
+        wider.until_something_waits().await;
         held.commit().await.unwrap();
     };
     let (finished, ()) = tokio::join!(setup, release);

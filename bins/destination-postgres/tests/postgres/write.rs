@@ -86,8 +86,7 @@ async fn no_state_comes_out_while_its_rows_wait_for_a_lock() {
     let mut program = copy.start();
     program.send(&lines::record("customers", &object("a", 2, "Eve"))).await;
     program.send(&lines::state("customers", &json!(1))).await;
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    while copy.database.value(waiting).await == "0" {}
+    copy.until_something_waits().await;
     assert_eq!(program.line().now_or_never(), None);
     held.commit().await.unwrap();
     program.message(|message| message["type"] == "source_state").await;
