@@ -2,7 +2,7 @@
 //!
 //! A stream is a table with the whole object as text and its properties as virtual generated columns
 //! ([`schema`]). Rows are written by the version rule of the `connector` crate, one transaction a
-//! batch, on a thread of their own ([`write`]). The harness owns the rest.
+//! batch, on a thread of their own ([`mod@write`]). The harness owns the rest.
 
 mod catalog;
 mod check;
