@@ -1,0 +1,131 @@
+use connector::ReadRequest;
+use protocol::{ConfiguredCatalog, ConfiguredStream, SourceState, Stream, Timestamp};
+use serde_json::json;
+
+use super::*;
+use crate::backfill::{Start, Wishes};
+use crate::page::{Frame, Page, Stamp};
+
+const NOW: Timestamp = Timestamp::from_seconds(2_000_000);
+
+fn plan(names: &[&str], wishes: &Wishes) -> Plan {
+    let stream = |name: &&str| {
+        let stream =
+            json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
+        ConfiguredStream::new(serde_json::from_value::<Stream>(stream).unwrap())
+    };
+    let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
+    let request = ReadRequest { catalog, state: SourceState::default(), follow: false };
+    Start::new(&request, wishes, NOW).plan
+}
+
+/// A page of objects created at these seconds.
+fn page(created: &[i64], has_more: bool) -> Page {
+    let data: Vec<_> = created
+        .iter()
+        .enumerate()
+        .map(|(n, at)| json!({"id": format!("x{at}_{n}"), "created": at}))
+        .collect();
+    let body = json!({"object": "list", "data": data, "has_more": has_more}).to_string();
+    let stamp = Stamp { updated_at: 0, emitted_at: Timestamp::EPOCH };
+    Page::read(body.as_bytes(), &Frame::new("s", "acct_1", Some("created")), stamp).unwrap()
+}
+
+fn ask_all(plan: &mut Plan) -> Vec<(String, PageRequest)> {
+    let mut asked = Vec::new();
+    while let Some(index) = plan.waiting().first().copied() {
+        let request = plan.ask(index).unwrap();
+        asked.push((plan.streams[index].name.clone(), request));
+    }
+    asked
+}
+
+#[test]
+fn every_stream_gets_its_first_page_before_any_its_second_and_unsplittable_ones_begin() {
+    let mut plan = plan(&["customers", "payment_methods", "charges"], &Wishes::default());
+    let asked = ask_all(&mut plan);
+    let names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["payment_methods", "customers", "charges"]);
+    let customers = &asked[1].1;
+    let arrival = plan.streams[0].arrived(customers, &page(&[9, 8], true), None).unwrap();
+    assert_eq!((arrival.emit, arrival.ended), (2, false));
+    assert_eq!(plan.waiting(), [0]);
+}
+
+#[test]
+fn a_first_page_is_asked_without_bounds_and_a_second_by_cursor() {
+    let mut plan = plan(&["subscriptions"], &Wishes::default());
+    let first = plan.ask(0).unwrap();
+    let query = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    assert_eq!(first.query, query(&[("status", "all"), ("limit", "100")]));
+    plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
+    let second = plan.ask(0).unwrap();
+    assert_eq!(
+        second.query,
+        query(&[("status", "all"), ("limit", "100"), ("starting_after", "x8_1")])
+    );
+}
+
+#[test]
+fn a_state_is_of_what_was_emitted_while_the_next_page_is_on_its_way() {
+    let mut plan = plan(&["customers"], &Wishes::default());
+    let first = plan.ask(0).unwrap();
+    let arrival = plan.streams[0].arrived(&first, &page(&[900, 800], true), None).unwrap();
+    let second = plan.ask(0).unwrap();
+    assert_eq!(second.cursor.as_deref(), Some("x800_1"));
+    assert_eq!(plan.streams[0].state(), arrival.state);
+    assert_eq!(arrival.state.remaining[0].cursor.as_deref(), Some("x800_1"));
+    assert_eq!(arrival.state.remaining[0].lt, Timestamp::from_seconds(801));
+}
+
+#[test]
+fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
+    let wishes = Wishes { backfill_limit: Some(3), ..Wishes::default() };
+    let mut plan = plan(&["customers"], &wishes);
+    let first = plan.ask(0).unwrap();
+    assert!(first.query.contains(&("limit".to_owned(), "3".to_owned())));
+    let arrival = plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
+    assert!(!arrival.ended);
+    let second = plan.ask(0).unwrap();
+    assert!(second.query.contains(&("limit".to_owned(), "1".to_owned())));
+    let arrival = plan.streams[0].arrived(&second, &page(&[7, 6], false), None).unwrap();
+    assert_eq!((arrival.emit, arrival.ended), (1, true));
+    assert_eq!(arrival.state.remaining[0].cursor.as_deref(), Some("x7_0"));
+    assert!(plan.waiting().is_empty());
+}
+
+#[test]
+fn a_list_that_leads_nowhere_ends_in_an_error_not_in_a_loop() {
+    let mut plan = plan(&["customers", "reporting_report_types"], &Wishes::default());
+    let first = plan.ask(0).unwrap();
+    let error = plan.streams[0].arrived(&first, &page(&[], true), None).unwrap_err();
+    assert!(error.report().contains("goes on, and is empty"), "{}", error.report());
+    let whole = plan.ask(1).unwrap();
+    let error = plan.streams[1].arrived(&whole, &page(&[1], true), None).unwrap_err();
+    assert!(error.report().contains("takes no cursor"), "{}", error.report());
+    let again = PageRequest { cursor: Some("x1_0".to_owned()), ..first };
+    let error = plan.streams[0].arrived(&again, &page(&[1], true), None).unwrap_err();
+    assert!(error.report().contains("does not go on after its cursor"), "{}", error.report());
+}
+
+#[test]
+fn a_range_is_split_where_there_is_room_and_enough_is_left() {
+    let room = Some(Timestamp::EPOCH);
+    let dense = &[1_000_100, 1_000_050, 1_000_000];
+    let mut split = plan(&["customers"], &Wishes::default());
+    let first = split.ask(0).unwrap();
+    let arrival = split.streams[0].arrived(&first, &page(dense, true), room).unwrap();
+    assert_eq!(arrival.state.remaining.len(), 2);
+    assert_eq!(ask_all(&mut split).len(), 2);
+    let mut sparse = plan(&["customers"], &Wishes::default());
+    let first = sparse.ask(0).unwrap();
+    let few_left = Some(Timestamp::from_seconds(999_000));
+    let arrival = sparse.streams[0].arrived(&first, &page(dense, true), few_left).unwrap();
+    assert_eq!(arrival.state.remaining.len(), 1);
+    let mut busy = plan(&["customers"], &Wishes::default());
+    let first = busy.ask(0).unwrap();
+    let arrival = busy.streams[0].arrived(&first, &page(dense, true), None).unwrap();
+    assert_eq!(arrival.state.remaining.len(), 1);
+}

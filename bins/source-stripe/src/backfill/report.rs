@@ -1,0 +1,53 @@
+//! What a backfill tells: the order of messages around a page.
+
+use connector::{Emitter, Error};
+use protocol::{Level, TimeRange};
+
+use super::stream::{Arrival, StreamPlan};
+use crate::page::Page;
+use crate::ranges::Span;
+
+/// Says that a stream is being read, once.
+pub(crate) async fn start(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
+    if stream.started {
+        return Ok(());
+    }
+    stream.started = true;
+    out.start(&stream.name, Some(time_range(stream.accounted()))).await
+}
+
+/// Emits a page: its records, then the state that covers them, then the end if it was the last.
+pub(crate) async fn page(
+    stream: &StreamPlan,
+    page: &Page,
+    arrival: &Arrival,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    let name = &stream.name;
+    let count = u64::try_from(arrival.emit).unwrap_or(u64::MAX);
+    if arrival.found_disorder {
+        let text = format!(
+            "the list of `{name}` is not in order of time: what is left of it is read page after page"
+        );
+        out.log(Level::Warn, text).await?;
+    }
+    if count > 0 {
+        out.record_lines(name, page.lines(arrival.emit), count).await?;
+    }
+    if let Some(span) = arrival.finished {
+        out.range_complete(name, time_range(span)).await?;
+    }
+    out.state(name, &arrival.state).await?;
+    if arrival.ended { out.complete(name).await } else { Ok(()) }
+}
+
+/// Tells a stream that has nothing left to read.
+pub(crate) async fn nothing_left(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
+    start(stream, out).await?;
+    out.state(&stream.name, &stream.state()).await?;
+    out.complete(&stream.name).await
+}
+
+const fn time_range(span: Span) -> TimeRange {
+    TimeRange { gte: Some(span.gte), lt: Some(span.lt) }
+}

@@ -1,0 +1,129 @@
+//! What a run begins with: the plan, and the place from which changes are read later. Pure.
+
+use std::collections::BTreeMap;
+
+use connector::ReadRequest;
+use protocol::{ConfiguredStream, SourceState, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use stripe_api::{Catalogue, Freshness, StreamFacts};
+
+use super::plan::Plan;
+use super::stream::StreamPlan;
+use crate::ranges::{self, Bounds, RangeSet, StreamState};
+
+/// State of the source as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct GlobalState {
+    /// Changes from this moment on are not in the lists that are read now, unix seconds.
+    pub(crate) events_cursor: i64,
+}
+
+/// What the owner's configuration says of a backfill.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Most records to read of each stream.
+    pub(crate) backfill_limit: Option<u64>,
+    /// Further parameters by stream.
+    pub(crate) list_params: BTreeMap<String, BTreeMap<String, String>>,
+    /// When the account was made, if that is known.
+    pub(crate) account_created: Option<Timestamp>,
+}
+
+/// How a run begins.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The streams to read.
+    pub(crate) plan: Plan,
+    /// Names in the catalog that are no streams.
+    pub(crate) unknown: Vec<String>,
+    /// Words about stored states that could not be used.
+    pub(crate) warnings: Vec<String>,
+    /// The state to emit first, if there was none.
+    pub(crate) global: Option<GlobalState>,
+}
+
+impl Start {
+    /// Plans a run at `now` of Stripe's clock.
+    pub(crate) fn new(request: &ReadRequest, wishes: &Wishes, now: Timestamp) -> Self {
+        let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
+        let mut start = Self {
+            plan: Plan { streams: Vec::new(), earliest },
+            unknown: Vec::new(),
+            warnings: Vec::new(),
+            global: global(&request.state, now),
+        };
+        for configured in &request.catalog.streams {
+            let name = &configured.stream.name;
+            let Some(facts) = Catalogue::embedded().stream(name) else {
+                start.unknown.push(name.clone());
+                continue;
+            };
+            let earlier = start.earlier(&request.state, name);
+            let set = range_set(facts, configured, earlier.as_ref(), now);
+            let limit = configured.backfill_limit.or(wishes.backfill_limit);
+            let params = params(facts, wishes.list_params.get(name));
+            start.plan.streams.push(StreamPlan::new(name.clone(), facts, set, params, limit));
+        }
+        start
+    }
+
+    fn earlier(&mut self, state: &SourceState, name: &str) -> Option<StreamState> {
+        match ranges::parse(state.streams.get(name)?) {
+            Ok(state) => Some(state),
+            Err(why) => {
+                self.warnings.push(format!(
+                    "`{name}` starts afresh: its stored state is not one of this source ({why})"
+                ));
+                None
+            }
+        }
+    }
+}
+
+/// The moment from which changes have to be read: now, or where the oldest stored stream ends.
+fn global(state: &SourceState, now: Timestamp) -> Option<GlobalState> {
+    if has_events_cursor(state) {
+        return None;
+    }
+    let stored = state.streams.values().filter_map(|stored| ranges::parse(stored).ok());
+    let oldest = stored.map(|state| state.accounted_range.lt).min();
+    let from = oldest.map_or(now, |oldest| oldest.min(now));
+    Some(GlobalState { events_cursor: from.seconds_floor() })
+}
+
+fn has_events_cursor(state: &SourceState) -> bool {
+    let global = state.global.as_ref().map(|global| serde_json::from_str::<Value>(global.get()));
+    let cursor = |global: &Value| global.get("events_cursor").is_some_and(Value::is_number);
+    global.is_some_and(|global| global.is_ok_and(|global| cursor(&global)))
+}
+
+fn range_set(
+    facts: &StreamFacts,
+    configured: &ConfiguredStream,
+    earlier: Option<&StreamState>,
+    now: Timestamp,
+) -> RangeSet {
+    let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
+    if facts.accepts.created {
+        return RangeSet::new(earlier, bounds);
+    }
+    let bounds = bounds.whole_list();
+    // What was read to its end and may have changed since is read again as a whole.
+    let again = |state: &&StreamState| {
+        let is_new = bounds.span.lt > state.accounted_range.lt;
+        !(state.remaining.is_empty() && is_new && facts.freshness != Freshness::Immutable)
+    };
+    RangeSet::new(earlier.filter(again), bounds)
+}
+
+/// Parameters of every request: those that a whole list needs, then the owner's.
+fn params(facts: &StreamFacts, wished: Option<&BTreeMap<String, String>>) -> Vec<(String, String)> {
+    let wished = wished.cloned().unwrap_or_default();
+    let fixed = facts.fixed_params.iter().filter(|(name, _)| !wished.contains_key(name)).cloned();
+    fixed.chain(wished.clone()).collect()
+}
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

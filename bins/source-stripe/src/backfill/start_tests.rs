@@ -1,0 +1,68 @@
+use protocol::{ConfiguredCatalog, Stream};
+use serde_json::json;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+
+fn start(names: &[&str], state: Value) -> Start {
+    let stream = |name: &&str| {
+        let stream =
+            json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
+        ConfiguredStream::new(serde_json::from_value::<Stream>(stream).unwrap())
+    };
+    let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
+    let state = serde_json::from_value(state).unwrap();
+    let request = ReadRequest { catalog, state, follow: false };
+    Start::new(&request, &Wishes::default(), NOW)
+}
+
+fn done_until(lt: &str) -> Value {
+    json!({"accounted_range": {"gte": "1970-01-01T00:00:00.000Z", "lt": lt}, "remaining": []})
+}
+
+#[test]
+fn changes_are_read_from_the_moment_before_the_first_backfill() {
+    let cursor =
+        |state: Value| start(&["customers"], state).global.map(|global| global.events_cursor);
+    assert_eq!(cursor(json!({})), Some(1_000_000));
+    assert_eq!(cursor(json!({"global": {"events_cursor": 5}})), None);
+    let imported = json!({"streams": {
+        "customers": done_until("1970-01-02T00:00:00Z"),
+        "charges": done_until("1970-01-01T10:00:00Z"),
+        "refunds": {"eventId": "evt_1"},
+    }});
+    assert_eq!(cursor(imported), Some(36_000));
+}
+
+#[test]
+fn a_state_of_another_shape_makes_its_stream_start_afresh_with_a_warning() {
+    let begun = start(&["customers"], json!({"streams": {"customers": {"eventId": "evt_1"}}}));
+    assert!(begun.warnings[0].starts_with("`customers` starts afresh:"), "{:?}", begun.warnings);
+    assert_eq!(begun.plan.streams[0].state().remaining.len(), 1);
+}
+
+#[test]
+fn an_unknown_name_is_told_and_leaves_the_others_alone() {
+    let begun = start(&["custmers", "charges"], json!({}));
+    assert_eq!(begun.unknown, ["custmers"]);
+    assert_eq!(begun.plan.streams.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_asked_for_by_time_is_listed_again_as_a_whole() {
+    let until = done_until("1970-01-05T00:00:00Z");
+    let state = json!({"streams": {"payment_methods": until, "customers": until}});
+    let begun = start(&["payment_methods", "customers"], state);
+    let gte = |index: usize| begun.plan.streams[index].state().remaining[0].gte.seconds_floor();
+    assert_eq!(gte(0), 0);
+    assert_eq!(gte(1), 4 * 86_400 - 300);
+}
+
+#[test]
+fn a_run_that_goes_on_has_nothing_left_where_it_was_done() {
+    let until = done_until("1970-01-12T13:46:38Z");
+    let state = json!({"streams": {"payment_methods": until, "customers": until}});
+    let begun = start(&["payment_methods", "customers"], state);
+    assert!(begun.plan.streams.iter().all(StreamPlan::is_done));
+}

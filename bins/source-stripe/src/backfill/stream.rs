@@ -1,0 +1,231 @@
+//! One stream of a backfill: what to ask for next, and what a page changes. Pure.
+
+use connector::Error;
+use protocol::Timestamp;
+use stripe_api::StreamFacts;
+
+use crate::page::Page;
+use crate::ranges::{Position, RangeId, RangeSet, Seen, Span, StreamState, Window};
+
+/// Most objects a page may hold (<https://docs.stripe.com/api/pagination>).
+const PAGE: usize = 100;
+/// Bytes a page is taken to have before one was seen.
+const FIRST_PAGE_BYTES: usize = 256 * 1024;
+/// Above this a stream's pages are made smaller.
+const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// A stream and how far its reading is.
+#[derive(Debug)]
+pub(crate) struct StreamPlan {
+    /// Its name in the catalog.
+    pub(crate) name: String,
+    /// What the catalogue knows of it.
+    pub(crate) facts: &'static StreamFacts,
+    /// Pages asked for so far.
+    pub(crate) asked: u64,
+    /// Whether `start` was told.
+    pub(crate) started: bool,
+    /// Whether nothing more happens to it in this run.
+    pub(crate) ended: bool,
+    set: RangeSet,
+    params: Vec<(String, String)>,
+    left: Option<u64>,
+    page_limit: usize,
+    page_bytes: usize,
+}
+
+/// A page to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PageRequest {
+    /// Which stream of the plan.
+    pub(crate) stream: usize,
+    /// Which of its ranges.
+    pub(crate) range: RangeId,
+    /// Parameters of the request.
+    pub(crate) query: Vec<(String, String)>,
+    /// The object that the page follows, if it follows one.
+    pub(crate) cursor: Option<String>,
+    /// Bytes that the answer is expected to have.
+    pub(crate) reserved: usize,
+}
+
+/// What a page means for its stream; the state is that after its records.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// How many of its records to emit, from the first.
+    pub(crate) emit: usize,
+    /// A range that was read to its end.
+    pub(crate) finished: Option<Span>,
+    /// Whether the list was found to be out of order.
+    pub(crate) found_disorder: bool,
+    /// The state once the records are emitted.
+    pub(crate) state: StreamState,
+    /// Whether the stream is done for this run.
+    pub(crate) ended: bool,
+}
+
+impl StreamPlan {
+    /// A stream with what is left of it, further parameters, and most records to read.
+    pub(crate) const fn new(
+        name: String,
+        facts: &'static StreamFacts,
+        set: RangeSet,
+        params: Vec<(String, String)>,
+        left: Option<u64>,
+    ) -> Self {
+        let (page_limit, page_bytes) = (PAGE, FIRST_PAGE_BYTES);
+        let (asked, started, ended) = (0, false, false);
+        Self { name, facts, asked, started, ended, set, params, left, page_limit, page_bytes }
+    }
+
+    /// Whether a page of it can be asked for now. With a limit of records pages come one by one.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let held_back = self.left.is_some_and(|left| left == 0 || self.in_flight() > 0);
+        !self.ended && !held_back && self.set.waiting().is_some()
+    }
+
+    /// Whether there is nothing to ask for.
+    pub(crate) fn is_done(&self) -> bool {
+        self.set.is_empty() || self.left == Some(0)
+    }
+
+    /// Pages being asked for.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.set.in_flight()
+    }
+
+    /// Whether its list can be asked for a span of time.
+    pub(crate) const fn can_split(&self) -> bool {
+        self.facts.accepts.created && self.facts.sort_field.is_some() && self.left.is_none()
+    }
+
+    /// Bytes that its next page is expected to have.
+    pub(crate) const fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// The time it accounts for.
+    pub(crate) const fn accounted(&self) -> Span {
+        self.set.accounted()
+    }
+
+    /// Its state now.
+    pub(crate) fn state(&self) -> StreamState {
+        self.set.state()
+    }
+
+    /// The next page, marked as being asked for.
+    pub(crate) fn next(&mut self, stream: usize) -> Option<PageRequest> {
+        let range = self.set.waiting()?;
+        let (window, position) = self.set.ask(range)?;
+        self.asked = self.asked.saturating_add(1);
+        let cursor = match position {
+            Position::After(id) if self.facts.accepts.starting_after => Some(id),
+            Position::After(_) | Position::Top => None,
+        };
+        let query = self.query(window, cursor.as_deref());
+        Some(PageRequest { stream, range, query, cursor, reserved: self.page_bytes })
+    }
+
+    fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {
+        let accepts = self.facts.accepts;
+        let mut query = self.params.clone();
+        let mut add = |name: &str, value: Option<String>| {
+            query.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        add("limit", accepts.limit.then(|| self.next_limit().to_string()));
+        if accepts.created {
+            add("created[gte]", window.gte.map(|bound| bound.to_string()));
+            add("created[lt]", window.lt.map(|bound| bound.to_string()));
+        }
+        add("starting_after", cursor.map(str::to_owned));
+        query
+    }
+
+    fn next_limit(&self) -> usize {
+        let left = self.left.map_or(PAGE, |left| usize::try_from(left).unwrap_or(PAGE));
+        self.page_limit.min(left).max(1)
+    }
+
+    /// Takes in a page. `split_from` is the earliest moment to split at, if there is room to split.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be followed to its end.
+    pub(crate) fn arrived(
+        &mut self,
+        request: &PageRequest,
+        page: &Page,
+        split_from: Option<Timestamp>,
+    ) -> Result<Arrival, Error> {
+        self.refuse_loop(request, page)?;
+        let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let emit = page.len().min(most);
+        let items = page.items().get(..emit).unwrap_or_default();
+        let sorts: Vec<Option<i64>> = items.iter().map(|item| item.sort).collect();
+        let last_id = emit.checked_sub(1).and_then(|last| page.id(last));
+        let has_more = page.has_more || emit < page.len();
+        let seen = Seen { sorts: &sorts, last_id: last_id.as_deref(), has_more };
+        let step = self.set.arrived(request.range, seen);
+        let emitted = u64::try_from(emit).unwrap_or(u64::MAX);
+        self.left = self.left.map(|left| left.saturating_sub(emitted));
+        self.learn_size(page);
+        if let Some(earliest) = split_from.filter(|_| step.finished.is_none()) {
+            self.split(request.range, &sorts, earliest);
+        }
+        self.ended = self.is_done();
+        Ok(Arrival {
+            emit,
+            finished: step.finished,
+            found_disorder: step.found_disorder,
+            state: self.set.state(),
+            ended: self.ended,
+        })
+    }
+
+    /// The object that a page was to follow is gone.
+    pub(crate) fn cursor_gone(&mut self, request: &PageRequest) {
+        self.set.cursor_gone(request.range);
+    }
+
+    fn refuse_loop(&self, request: &PageRequest, page: &Page) -> Result<(), Error> {
+        let last = page.len().checked_sub(1).and_then(|last| page.id(last));
+        let why = if page.has_more && last.is_none() {
+            "the list says that it goes on, and is empty"
+        } else if page.has_more && !self.facts.accepts.starting_after {
+            "the list says that it goes on, and takes no cursor"
+        } else if last.is_some() && last == request.cursor {
+            "the list does not go on after its cursor"
+        } else {
+            return Ok(());
+        };
+        let (name, path) = (&self.name, &self.facts.path);
+        Err(Error::data(format!("listing `{name}` (GET {path}): {why}"))
+            .hint("this is a fault of the list or of something between; run again later"))
+    }
+
+    /// Splits a range unless what is left of it is expected to fit a page, by the density seen.
+    fn split(&mut self, range: RangeId, sorts: &[Option<i64>], earliest: Timestamp) {
+        let times = || sorts.iter().flatten();
+        let (Some(newest), Some(oldest)) = (times().max(), times().min()) else { return };
+        let seen = newest.saturating_sub(*oldest).max(1);
+        let count = i64::try_from(sorts.len()).unwrap_or(i64::MAX);
+        let expected = self.set.seconds_left(range, earliest).saturating_mul(count) / seen;
+        if self.can_split() && expected > i64::try_from(PAGE).unwrap_or(i64::MAX) {
+            self.set.split(range, earliest);
+        }
+    }
+
+    fn learn_size(&mut self, page: &Page) {
+        self.page_bytes = if page.len() < self.page_limit {
+            self.page_bytes.max(page.bytes())
+        } else {
+            page.bytes()
+        };
+        if page.bytes() > LARGE_PAGE_BYTES {
+            let objects = page.len().saturating_mul(LARGE_PAGE_BYTES) / page.bytes();
+            self.page_limit = objects.clamp(1, PAGE);
+            self.page_bytes = LARGE_PAGE_BYTES;
+        }
+    }
+}

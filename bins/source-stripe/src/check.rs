@@ -1,0 +1,67 @@
+//! Whether a key works, and which streams it can read.
+
+use connector::{Emitter, Error};
+use futures_util::{StreamExt as _, stream};
+use protocol::{ConfiguredCatalog, Level, Timestamp};
+use stripe_api::Catalogue;
+
+use crate::client::{Call, Client};
+use crate::errors::Failure;
+use crate::page::{Frame, Page, Stamp};
+
+/// Streams that are asked at the same time.
+const AT_ONCE: usize = 8;
+
+/// Asks each stream for one object, and tells stream by stream what came.
+///
+/// # Errors
+///
+/// When the connection failed as a whole.
+pub(crate) async fn probe(
+    client: &Client,
+    catalog: &ConfiguredCatalog,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    let names = catalog.streams.iter().map(|configured| configured.stream.name.as_str());
+    let mut answers =
+        stream::iter(names).map(async |name| (name, ask(client, name).await)).buffered(AT_ONCE);
+    while let Some((name, answer)) = answers.next().await {
+        let (level, text) = verdict(name, answer)?;
+        out.log(level, text).await?;
+    }
+    Ok(())
+}
+
+async fn ask(client: &Client, name: &str) -> Result<(), Failure> {
+    let Some(facts) = Catalogue::embedded().stream(name) else {
+        let error = Error::config(format!("`{name}`: there is no such stream"))
+            .hint("`source-stripe discover` lists those that there are");
+        return Err(Failure::Stream(error));
+    };
+    let mut query = facts.fixed_params.clone();
+    if facts.accepts.limit {
+        query.push(("limit".to_owned(), "1".to_owned()));
+    }
+    let frame = Frame::new(name, "", None);
+    let stamp = Stamp { updated_at: 0, emitted_at: Timestamp::EPOCH };
+    let call = Call::list(name, &facts.path, query);
+    client.get(&call, |reply| Page::read(&reply.body, &frame, stamp)).await.map(|_page| ())
+}
+
+fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), Error> {
+    Ok(match answer {
+        Ok(()) => (Level::Info, format!("`{name}`: ok")),
+        Err(Failure::Denied(reason)) => {
+            (Level::Warn, format!("`{name}`: permission missing: {reason}"))
+        }
+        Err(Failure::Unavailable(reason)) => {
+            (Level::Warn, format!("`{name}`: not enabled: {reason}"))
+        }
+        Err(Failure::Stream(error)) => (Level::Error, format!("`{name}`: {}", error.report())),
+        Err(Failure::Connection(error)) => return Err(error),
+        Err(Failure::NoCallsLeft) => {
+            (Level::Warn, format!("`{name}`: not asked: `max_api_calls` requests were made"))
+        }
+        Err(Failure::CursorGone) => (Level::Error, format!("`{name}`: a cursor is refused")),
+    })
+}

@@ -1,0 +1,336 @@
+//! One HTTP client for Stripe: key, version, time-outs, budget, retries. It only ever reads.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use connector::{Error, retry};
+use protocol::Timestamp;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::clock::{ServerClock, http_date};
+use crate::config::Settings;
+use crate::errors::{self, Answer, Failure, Question, Verdict};
+use crate::limits::{Grant, Limits};
+use crate::page::{Frame, Malformed, Page, Stamp};
+
+/// Longest time until a connection is made.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest time until an answer is here as a whole.
+const REQUEST: Duration = Duration::from_secs(60);
+/// Words about the rate limit that may wait to be told.
+const NOTICES: usize = 16;
+
+/// A request to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    path: String,
+    query: Vec<(String, String)>,
+    question: Question,
+}
+
+impl Call {
+    /// A page of a stream's list.
+    pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
+        let doing = format!("listing `{stream}` (GET {path})");
+        let question = Question { doing, stream: Some(stream.to_owned()) };
+        Self { path: path.to_owned(), query, question }
+    }
+
+    /// Something else.
+    pub(crate) fn new(doing: &str, path: &str) -> Self {
+        let question = Question { doing: format!("{doing} (GET {path})"), stream: None };
+        Self { path: path.to_owned(), query: Vec::new(), question }
+    }
+}
+
+/// A whole answer with status 200.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// When it was asked for, since our start.
+    pub(crate) sent: Duration,
+    /// Its `Date`.
+    pub(crate) date: Option<Timestamp>,
+}
+
+/// Talks to Stripe.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base_url: String,
+    limits: Mutex<Limits>,
+    clock: Mutex<ServerClock>,
+    started: Instant,
+    notices: mpsc::Sender<String>,
+}
+
+impl Client {
+    /// A client, and the words about the rate limit that are to be told.
+    ///
+    /// # Errors
+    ///
+    /// When the key cannot stand in a header, or TLS cannot be set up.
+    pub(crate) fn open(settings: &Settings) -> Result<(Self, mpsc::Receiver<String>), Error> {
+        install_tls();
+        let (notices, told) = mpsc::channel(NOTICES);
+        let http = reqwest::Client::builder()
+            .default_headers(headers(settings)?)
+            .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .timeout(REQUEST)
+            .redirect(Policy::none())
+            .build()
+            .map_err(|error| Error::internal("setting up HTTP").caused_by(error))?;
+        let client = Self {
+            http,
+            base_url: settings.base_url.clone(),
+            limits: Mutex::new(Limits::new(settings.rates)),
+            clock: Mutex::default(),
+            started: Instant::now(),
+            notices,
+        };
+        Ok((client, told))
+    }
+
+    /// Takes a token for a request to `path`, if there is one now.
+    pub(crate) fn take(&self, path: &str) -> Grant {
+        lock(&self.limits).take(self.started.elapsed(), path)
+    }
+
+    /// Whether a request to `path` could be made now.
+    pub(crate) fn has_room(&self, path: &str) -> bool {
+        lock(&self.limits).has_room(self.started.elapsed(), path)
+    }
+
+    /// Stripe's time now, or a little less; `None` before the first answer.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        lock(&self.clock).at(self.started.elapsed())
+    }
+
+    /// Where the requests go.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Fetches one page of a list. Its token was taken before; retries take their own.
+    ///
+    /// # Errors
+    ///
+    /// What it came to, after retries.
+    pub(crate) async fn page(&self, call: &Call, frame: &Frame) -> Result<Page, Failure> {
+        self.attempts(call, |reply| Page::read(&reply.body, frame, self.stamp(reply)?)).await
+    }
+
+    /// Makes a request, waiting for its token.
+    ///
+    /// # Errors
+    ///
+    /// What it came to, after retries.
+    pub(crate) async fn get<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Reply) -> Result<T, Malformed>,
+    ) -> Result<T, Failure> {
+        self.wait_for_token(&call.path).await?;
+        self.attempts(call, read).await
+    }
+
+    async fn attempts<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Reply) -> Result<T, Malformed>,
+    ) -> Result<T, Failure> {
+        let (mut failures, mut slowdowns) = (0_u32, 0_u32);
+        loop {
+            let attempt = self.attempt(call).await;
+            let reply = attempt.and_then(|reply| {
+                read(&reply).map_err(|why| Box::new(errors::no_answer(&call.question, why)))
+            });
+            let verdict = match reply {
+                Ok(value) => return Ok(value),
+                Err(verdict) => *verdict,
+            };
+            let (failure, asked, rate_limited) = match verdict {
+                Verdict::Final(failure) => return Err(failure),
+                Verdict::Again { failure, asked, rate_limited } => (failure, asked, rate_limited),
+            };
+            // A rate limit is slower progress, never a failed stream.
+            let count = if rate_limited { &mut slowdowns } else { &mut failures };
+            *count = count.saturating_add(1);
+            let count = if rate_limited { slowdowns.min(retry::TRIES - 1) } else { failures };
+            let Some(wait) = retry::wait(count, asked, retry::jitter()) else {
+                return Err(failure);
+            };
+            tracing::debug!(path = call.path, ?wait, ?failure, "trying again");
+            tokio::time::sleep(wait).await;
+            self.wait_for_token(&call.path).await?;
+        }
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Reply, Box<Verdict>> {
+        let url = self.url(call)?;
+        let sent = self.started.elapsed();
+        let answer = self.http.get(url).send().await.map_err(|error| self.lost(call, error))?;
+        let received = self.started.elapsed();
+        let date = header(answer.headers(), "date").and_then(http_date);
+        if let Some(date) = date {
+            lock(&self.clock).observe(date, received);
+        }
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let body = answer.bytes().await.map_err(|error| self.lost(call, error))?;
+        if status == 200 {
+            return Ok(Reply { body, sent, date });
+        }
+        let verdict =
+            errors::judge(&call.question, &read_answer(status, &headers, &body, self.now()));
+        if let Verdict::Again { rate_limited: true, .. } = verdict {
+            self.slow_down(&call.path, header(&headers, "stripe-rate-limited-reason"));
+        }
+        Err(Box::new(verdict))
+    }
+
+    fn url(&self, call: &Call) -> Result<Url, Box<Verdict>> {
+        let url = format!("{}{}", self.base_url, call.path);
+        let parsed = if call.query.is_empty() {
+            Url::parse(&url)
+        } else {
+            Url::parse_with_params(&url, &call.query)
+        };
+        parsed.map_err(|error| {
+            let error = Error::config(format!("reading `base_url`: `{url}` is no URL: {error}"));
+            Box::new(Verdict::Final(Failure::Connection(error)))
+        })
+    }
+
+    /// A request that got no whole answer.
+    fn lost(&self, call: &Call, error: reqwest::Error) -> Box<Verdict> {
+        let is_connect = error.is_connect();
+        let why = chain(&error.without_url());
+        Box::new(if is_connect {
+            errors::not_reached(&call.question, &self.base_url, why)
+        } else {
+            errors::no_answer(&call.question, why)
+        })
+    }
+
+    fn slow_down(&self, path: &str, reason: Option<&str>) {
+        let word = lock(&self.limits).slow_down(self.started.elapsed(), path, reason);
+        if let Some(word) = word
+            && let Err(untold) = self.notices.try_send(word)
+        {
+            tracing::debug!("{untold}");
+        }
+    }
+
+    async fn wait_for_token(&self, path: &str) -> Result<(), Failure> {
+        loop {
+            match self.take(path) {
+                Grant::Go => return Ok(()),
+                Grant::Wait(wait) => tokio::time::sleep(wait).await,
+                Grant::Never => return Err(Failure::NoCallsLeft),
+            }
+        }
+    }
+
+    fn stamp(&self, reply: &Reply) -> Result<Stamp, Malformed> {
+        let updated_at = lock(&self.clock).page_stamp(reply.sent, reply.date);
+        match (updated_at, self.now()) {
+            (Some(updated_at), Some(emitted_at)) => Ok(Stamp { updated_at, emitted_at }),
+            _ => Err(Malformed::new("an answer without a `Date` header")),
+        }
+    }
+}
+
+/// One TLS stack for the process; a second call finds it there.
+fn install_tls() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::debug!("a TLS provider was installed before");
+        }
+    });
+}
+
+fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    let bearer = format!("Bearer {}", settings.api_key.expose());
+    let mut bearer = header_value("api_key", &bearer)?;
+    bearer.set_sensitive(true);
+    headers.insert(AUTHORIZATION, bearer);
+    let version = header_value("api_version", &settings.api_version)?;
+    headers.insert(HeaderName::from_static("stripe-version"), version);
+    if let Some(account) = &settings.account {
+        let account = header_value("account", account)?;
+        headers.insert(HeaderName::from_static("stripe-account"), account);
+    }
+    Ok(headers)
+}
+
+fn header_value(key: &str, value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value).map_err(|_| {
+        Error::config(format!(
+            "reading --config: `{key}` holds characters that no header can carry"
+        ))
+        .hint("look for a line break or a space that was pasted along")
+    })
+}
+
+fn read_answer<'a>(
+    status: u16,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    now: Option<Timestamp>,
+) -> Answer<'a> {
+    Answer {
+        status,
+        body,
+        request_id: header(headers, "request-id"),
+        retry_after: header(headers, "retry-after").and_then(|text| retry_after(text, now)),
+        should_retry: header(headers, "stripe-should-retry").and_then(|text| text.parse().ok()),
+    }
+}
+
+/// `Retry-After` is a number of seconds or a date.
+fn retry_after(text: &str, now: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let millis = http_date(text)?.millis().saturating_sub(now?.millis());
+    u64::try_from(millis).ok().map(Duration::from_millis)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    format!("{error}{causes}")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Some(Timestamp::from_seconds(784_111_770));
+        assert_eq!(retry_after("7", None), Some(Duration::from_secs(7)));
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(retry_after(date, now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(date, Some(Timestamp::from_seconds(784_111_790))), None);
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! What the owner writes, and what it means once it was looked at.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use connector::Error;
+use protocol::{Secret, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+use stripe_api::Catalogue;
+use url::Url;
+
+use crate::backfill::Wishes;
+use crate::limits::Rates;
+
+/// Stripe's own address.
+pub(crate) const STRIPE: &str = "https://api.stripe.com";
+/// Requests that may be under way at once.
+const MAX_IN_FLIGHT: u32 = 32;
+/// Parameters that belong to paging.
+const OURS: [&str; 4] = ["limit", "starting_after", "ending_before", "created"];
+
+/// The configuration as it is written; `spec` says what each key is.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "each key is described once, in the schema that `spec` prints")]
+pub struct Config {
+    pub api_key: Secret,
+    pub api_version: String,
+    pub base_url: Option<String>,
+    pub account_id: Option<String>,
+    pub account_created: Option<i64>,
+    pub account: Option<String>,
+    pub livemode: Option<bool>,
+    pub rate_limit: Option<NonZeroU32>,
+    pub endpoint_rate_limit: Option<NonZeroU32>,
+    pub max_in_flight: Option<NonZeroU32>,
+    pub max_api_calls: Option<u64>,
+    pub backfill_limit: Option<u64>,
+    #[serde(default)]
+    pub list_params: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+/// The configuration once it was found to make sense.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The key.
+    pub(crate) api_key: Secret,
+    /// The version that is sent with every request.
+    pub(crate) api_version: String,
+    /// Where Stripe is, without a slash at the end.
+    pub(crate) base_url: String,
+    /// The account that the key must belong to.
+    pub(crate) account_id: Option<String>,
+    /// A connected account to read instead of the key's own.
+    pub(crate) account: Option<String>,
+    /// Whether the key is for live data, as far as it says.
+    pub(crate) live: Option<bool>,
+    /// How many requests may be made.
+    pub(crate) rates: Rates,
+    /// How many may be under way at once.
+    pub(crate) max_in_flight: usize,
+    /// What concerns the backfill.
+    pub(crate) wishes: Wishes,
+}
+
+impl Settings {
+    /// Looks at a configuration without talking to anybody.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the key and what to write instead.
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        refuse_other_version(&config.api_version)?;
+        let live = mode(&config)?;
+        let default_rate =
+            |live_rate, test_rate| if live == Some(true) { live_rate } else { test_rate };
+        let rate = |asked: Option<NonZeroU32>, default: u32| {
+            f64::from(asked.map_or(default, NonZeroU32::get))
+        };
+        let rates = Rates {
+            account: rate(config.rate_limit, default_rate(50, 10)),
+            endpoint: rate(config.endpoint_rate_limit, default_rate(15, 10)),
+            calls: config.max_api_calls,
+        };
+        let max_in_flight = config.max_in_flight.map_or(MAX_IN_FLIGHT, NonZeroU32::get);
+        Ok(Self {
+            base_url: base_url(config.base_url.as_deref().unwrap_or(STRIPE))?,
+            wishes: Wishes {
+                backfill_limit: config.backfill_limit,
+                list_params: list_params(&config.list_params)?,
+                account_created: config.account_created.map(Timestamp::from_seconds),
+            },
+            api_key: config.api_key,
+            api_version: config.api_version,
+            account_id: config.account_id,
+            account: config.account,
+            live,
+            rates,
+            max_in_flight: usize::try_from(max_in_flight).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// The mode in a word.
+    pub(crate) const fn mode(&self) -> &'static str {
+        match self.live {
+            Some(true) => "live mode",
+            Some(false) => "test mode",
+            None => "unknown mode",
+        }
+    }
+}
+
+fn refuse_other_version(version: &str) -> Result<(), Error> {
+    let embedded = &Catalogue::embedded().api_version;
+    if version == embedded {
+        return Ok(());
+    }
+    Err(Error::config(format!("reading --config: `api_version` `{version}` is not known here"))
+        .hint(format!("this program knows `{embedded}`")))
+}
+
+/// The mode that a key says it is for (<https://docs.stripe.com/keys>), held against the owner's word.
+fn mode(config: &Config) -> Result<Option<bool>, Error> {
+    let key = config.api_key.expose();
+    if key.starts_with("pk_") {
+        return Err(Error::config(
+            "reading --config: `api_key` is a publishable key, which cannot read",
+        )
+        .hint("give a secret (sk_…) or, better, a restricted key (rk_…) with read permissions"));
+    }
+    let of_key = match () {
+        () if key.contains("_live_") => Some(true),
+        () if key.contains("_test_") => Some(false),
+        () => None,
+    };
+    match (config.livemode, of_key) {
+        (Some(asked), Some(is)) if asked != is => {
+            let (asked, is) = (mode_name(asked), mode_name(is));
+            Err(Error::config(format!(
+                "reading --config: `livemode` asks for {asked} data and `api_key` is for {is} data"
+            ))
+            .hint("give the key of that mode, or correct `livemode`"))
+        }
+        (asked, is) => Ok(is.or(asked)),
+    }
+}
+
+const fn mode_name(live: bool) -> &'static str {
+    if live { "live" } else { "test" }
+}
+
+fn base_url(text: &str) -> Result<String, Error> {
+    let wrong = |why: &str| {
+        Error::config(format!("reading --config: `base_url` `{text}` {why}"))
+            .hint(format!("give something like `{STRIPE}`, or leave it out"))
+    };
+    let url = Url::parse(text).map_err(|error| wrong(&format!("is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("is neither http nor https"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or a fragment"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn list_params(
+    asked: &BTreeMap<String, BTreeMap<String, Value>>,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+    let mut all = BTreeMap::new();
+    for (stream, params) in asked {
+        if Catalogue::embedded().stream(stream).is_none() {
+            return Err(Error::config(format!(
+                "reading --config: `list_params` names `{stream}`, and there is no such stream"
+            ))
+            .hint("`source-stripe discover` lists those that there are"));
+        }
+        let params = params.iter().map(|(name, value)| param(stream, name, value));
+        all.insert(stream.clone(), params.collect::<Result<_, _>>()?);
+    }
+    Ok(all)
+}
+
+fn param(stream: &str, name: &str, value: &Value) -> Result<(String, String), Error> {
+    let wrong = |why: &str| {
+        Error::config(format!("reading --config: `list_params` of `{stream}`: `{name}` {why}"))
+    };
+    if OURS.iter().any(|ours| name.split('[').next() == Some(ours)) {
+        return Err(wrong("belongs to paging").hint("leave it out"));
+    }
+    match value {
+        Value::String(text) => Ok((name.to_owned(), text.clone())),
+        Value::Number(_) | Value::Bool(_) => Ok((name.to_owned(), value.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err(wrong("is no text, number or boolean"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(config: Value) -> Result<Settings, String> {
+        let mut all = json!({
+            "api_key": "sk_test_0123456789abcd",
+            "api_version": Catalogue::embedded().api_version,
+        });
+        let Value::Object(more) = config else { panic!("an object") };
+        all.as_object_mut().unwrap().extend(more);
+        Settings::new(serde_json::from_value(all).unwrap()).map_err(|error| error.report())
+    }
+
+    #[test]
+    fn rates_follow_the_mode_of_the_key() {
+        let test = settings(json!({})).unwrap();
+        assert_eq!((test.rates.account, test.rates.endpoint, test.live), (10.0, 10.0, Some(false)));
+        let live = settings(json!({"api_key": "rk_live_1"})).unwrap();
+        assert_eq!((live.rates.account, live.rates.endpoint, live.live), (50.0, 15.0, Some(true)));
+        let own = settings(json!({"rate_limit": 3})).unwrap();
+        assert_eq!(own.rates.account, 3.0);
+    }
+
+    #[test]
+    fn a_base_url_keeps_its_prefix_and_loses_its_slash() {
+        let base = |url: &str| settings(json!({ "base_url": url })).map(|found| found.base_url);
+        assert_eq!(
+            base("http://127.0.0.1:12111/stripe/").unwrap(),
+            "http://127.0.0.1:12111/stripe"
+        );
+        assert_eq!(base("https://api.stripe.com").unwrap(), STRIPE);
+        assert!(base("api.stripe.com").unwrap_err().contains("is no URL"));
+        assert!(base("ftp://api.stripe.com").unwrap_err().contains("neither http nor https"));
+    }
+
+    #[test]
+    fn a_key_of_the_other_mode_is_refused() {
+        let error = settings(json!({"livemode": true})).unwrap_err();
+        assert!(error.contains("`livemode` asks for live data and `api_key` is for test data"));
+        assert_eq!(settings(json!({"livemode": false})).unwrap().live, Some(false));
+        assert!(settings(json!({"api_key": "pk_live_1"})).unwrap_err().contains("publishable"));
+    }
+
+    #[test]
+    fn another_version_is_refused_with_the_one_that_is_known() {
+        let error = settings(json!({"api_version": "2020-08-27"})).unwrap_err();
+        assert_eq!(
+            error,
+            "reading --config: `api_version` `2020-08-27` is not known here; this program knows `2026-01-28.clover`"
+        );
+    }
+
+    #[test]
+    fn list_params_are_texts_of_known_streams_and_leave_paging_alone() {
+        let params = |params: Value| settings(json!({ "list_params": params }));
+        let good = params(json!({"invoices": {"status": "open", "x": 1}})).unwrap();
+        assert_eq!(good.wishes.list_params["invoices"]["x"], "1");
+        assert!(params(json!({"invocies": {}})).unwrap_err().contains("no such stream"));
+        let paging = params(json!({"invoices": {"created[gte]": 1}}));
+        assert!(paging.unwrap_err().contains("belongs to paging"));
+        assert!(params(json!({"invoices": {"x": []}})).unwrap_err().contains("is no text"));
+    }
+}

@@ -1,0 +1,65 @@
+//! The catalog: Stripe's lists as streams.
+
+use connector::Error;
+use protocol::{Catalog, Stream};
+use serde_json::{Map, Value, json};
+use stripe_api::{Catalogue, StreamFacts};
+
+use crate::config::Settings;
+
+/// Streams that are not the account's own data, or only tell of the others: to be asked for by name.
+const ON_REQUEST: [&str; 7] = [
+    "climate_products",
+    "climate_suppliers",
+    "country_specs",
+    "events",
+    "exchange_rates",
+    "reporting_report_types",
+    "tax_codes",
+];
+
+/// All streams, for the records of one account.
+///
+/// # Errors
+///
+/// Never in practice: a schema that is no object.
+pub(crate) fn catalog(account_id: &str, settings: &Settings) -> Result<Catalog, Error> {
+    let catalogue = Catalogue::embedded();
+    let streams = catalogue.streams.iter().map(|facts| stream(facts, account_id, settings));
+    Ok(Catalog { streams: streams.collect::<Result<_, _>>()? })
+}
+
+fn stream(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Result<Stream, Error> {
+    let Value::Object(schema) = facts.json_schema(Some(account_id)) else {
+        return Err(Error::internal(format!(
+            "describing `{}`: its schema is no object",
+            facts.name
+        )));
+    };
+    Ok(Stream {
+        name: facts.name.clone(),
+        primary_key: [["id"], ["_account_id"]]
+            .map(|path| path.map(str::to_owned).to_vec())
+            .to_vec(),
+        newer_than_field: "_updated_at".to_owned(),
+        json_schema: Some(schema),
+        metadata: Some(metadata(facts, account_id, settings)),
+        soft_delete_field: Some("deleted".to_owned()),
+    })
+}
+
+fn metadata(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Map<String, Value> {
+    let mut metadata = Map::new();
+    let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
+    set("resource_name", json!(facts.resource));
+    set("api_version", json!(settings.api_version));
+    set("account_id", json!(account_id));
+    set("live_mode", json!(settings.live));
+    set("freshness", json!(facts.freshness.as_str()));
+    set("volatile", json!(facts.volatile));
+    set("supports_time_range", json!(facts.accepts.created));
+    if ON_REQUEST.contains(&facts.name.as_str()) {
+        set("default_selected", json!(false));
+    }
+    metadata
+}

@@ -1,0 +1,344 @@
+//! One page of a list: `{"object":"list","data":[…],"has_more":…}`.
+
+use std::ops::Range;
+
+use protocol::{Origin, Timestamp};
+
+use super::text::{Copier, Malformed, Span};
+
+/// What stands around every object of a page: the parts of a record line that do not change.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    sort_field: Option<String>,
+    head: Vec<u8>,
+    account: Vec<u8>,
+}
+
+/// What a page's records are stamped with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    /// `_updated_at` of an object that has no `updated` of its own, unix seconds.
+    pub(crate) updated_at: i64,
+    /// `emitted_at` of the records.
+    pub(crate) emitted_at: Timestamp,
+}
+
+/// Record lines ready to be emitted, and what the planner has to know of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Whether the list goes on after this page.
+    pub(crate) has_more: bool,
+    lines: Vec<u8>,
+    items: Vec<Item>,
+}
+
+/// One object of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// When it was created, unix seconds, if the object says so.
+    pub(crate) sort: Option<i64>,
+    id: Range<usize>,
+    end: usize,
+}
+
+impl Frame {
+    /// The frame of one stream's records.
+    pub(crate) fn new(stream: &str, account_id: &str, sort_field: Option<&str>) -> Self {
+        let stream = serde_json::Value::from(stream);
+        let account = serde_json::Value::from(account_id);
+        Self {
+            sort_field: sort_field.map(str::to_owned),
+            head: format!(r#"{{"type":"record","record":{{"stream":{stream},"data":"#).into(),
+            account: format!(r#""_account_id":{account},"_updated_at":"#).into(),
+        }
+    }
+}
+
+impl Page {
+    /// Reads a list's body into record lines.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no whole list with `data` and `has_more`, or an object in it has no `id`.
+    pub(crate) fn read(body: &[u8], frame: &Frame, stamp: Stamp) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| Malformed::new(format!("a body that is no UTF-8: {error}")))?;
+        if text.trim_start().is_empty() {
+            return Err(Malformed::new("an empty body"));
+        }
+        if text.trim_start().starts_with('<') {
+            return Err(Malformed::new("a web page instead of JSON"));
+        }
+        let reader = Reader { copier: Copier::new(text, text.len()), items: Vec::new() };
+        reader.list(frame, &Tail::new(stamp))
+    }
+
+    /// How many objects it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Its objects, in the order of the list.
+    pub(crate) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The id of object `index`, if there is one.
+    pub(crate) fn id(&self, index: usize) -> Option<String> {
+        let raw = self.lines.get(self.items.get(index)?.id.clone())?;
+        serde_json::from_slice(raw).ok()
+    }
+
+    /// The lines of the first `count` records.
+    pub(crate) fn lines(&self, count: usize) -> &[u8] {
+        let end =
+            count.checked_sub(1).and_then(|last| self.items.get(last)).map_or(0, |item| item.end);
+        self.lines.get(..end).unwrap_or_default()
+    }
+
+    /// Bytes it takes while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+/// What closes every record line.
+struct Tail {
+    updated_at: i64,
+    close: Vec<u8>,
+}
+
+impl Tail {
+    fn new(stamp: Stamp) -> Self {
+        let origin = serde_json::to_string(&Origin::List).unwrap_or_default();
+        let close = format!(r#"}},"emitted_at":"{}"}},"_origin":{origin}}}"#, stamp.emitted_at);
+        let mut close = close.into_bytes();
+        close.push(b'\n');
+        Self { updated_at: stamp.updated_at, close }
+    }
+}
+
+struct Reader<'a> {
+    copier: Copier<'a>,
+    items: Vec<Item>,
+}
+
+impl Reader<'_> {
+    fn list(mut self, frame: &Frame, tail: &Tail) -> Result<Page, Malformed> {
+        let (mut has_data, mut has_more) = (false, None);
+        self.copier.pass(b'{')?;
+        while self.copier.peek() != Some(b'}') {
+            let start = self.copier.out.len();
+            let key = self.copier.string()?;
+            let name = self.text(&key).to_vec();
+            self.copier.out.truncate(start);
+            self.copier.pass(b':')?;
+            match name.as_slice() {
+                b"\"data\"" if !has_data => {
+                    self.data(frame, tail)?;
+                    has_data = true;
+                }
+                b"\"has_more\"" => has_more = self.boolean()?,
+                _ => self.skip()?,
+            }
+            if self.copier.peek() != Some(b'}') {
+                self.copier.pass(b',')?;
+                self.refuse_trailing_comma()?;
+            }
+        }
+        self.copier.pass(b'}')?;
+        self.copier.end()?;
+        let (true, Some(has_more)) = (has_data, has_more) else {
+            return Err(Malformed::new("JSON that is no list with `data` and `has_more`"));
+        };
+        Ok(Page { has_more, lines: self.copier.out, items: self.items })
+    }
+
+    fn refuse_trailing_comma(&mut self) -> Result<(), Malformed> {
+        if self.copier.peek() == Some(b'}') {
+            return Err(self.copier.broken("a string was expected"));
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, frame: &Frame, tail: &Tail) -> Result<(), Malformed> {
+        if self.copier.peek() != Some(b'[') {
+            return Err(Malformed::new("a list whose `data` is no array"));
+        }
+        self.copier.pass(b'[')?;
+        if self.copier.peek() == Some(b']') {
+            return self.copier.pass(b']');
+        }
+        loop {
+            self.object(frame, tail)?;
+            if self.copier.peek() != Some(b',') {
+                return self.copier.pass(b']');
+            }
+            self.copier.pass(b',')?;
+        }
+    }
+
+    /// Copies one object into a record line, with our fields at its end.
+    fn object(&mut self, frame: &Frame, tail: &Tail) -> Result<(), Malformed> {
+        let sort_field = frame.sort_field.as_deref().unwrap_or_default().as_bytes();
+        let (mut id, mut sort, mut updated) = (None, None, None);
+        self.copier.out.extend_from_slice(&frame.head);
+        self.copier.copy(b'{')?;
+        let mut goes_on = self.copier.peek() != Some(b'}');
+        while goes_on {
+            let key = self.copier.string()?;
+            self.copier.copy(b':')?;
+            let value = self.copier.value()?;
+            match unquoted(self.text(&key)) {
+                b"id" => id = Some(value),
+                b"updated" => updated = self.integer(&value),
+                name if name == sort_field => sort = self.integer(&value),
+                _ => {}
+            }
+            goes_on = self.copier.comma_or(b'}')?;
+        }
+        let id = id.filter(|id| self.text(id).starts_with(b"\""));
+        let Some(id) = id else {
+            return Err(Malformed::new("a list with an object that has no `id`"));
+        };
+        self.close(frame, tail, updated);
+        self.items.push(Item { sort, id, end: self.copier.out.len() });
+        Ok(())
+    }
+
+    /// Puts our fields in the place of the object's closing brace, and ends the line.
+    fn close(&mut self, frame: &Frame, tail: &Tail, updated: Option<i64>) {
+        let out = &mut self.copier.out;
+        out.pop();
+        out.push(b',');
+        out.extend_from_slice(&frame.account);
+        out.extend_from_slice(updated.unwrap_or(tail.updated_at).to_string().as_bytes());
+        out.extend_from_slice(&tail.close);
+    }
+
+    fn boolean(&mut self) -> Result<Option<bool>, Malformed> {
+        let start = self.copier.out.len();
+        let value = self.copier.value()?;
+        let found = match self.text(&value) {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        };
+        self.copier.out.truncate(start);
+        Ok(found)
+    }
+
+    fn skip(&mut self) -> Result<(), Malformed> {
+        let start = self.copier.out.len();
+        self.copier.value()?;
+        self.copier.out.truncate(start);
+        Ok(())
+    }
+
+    fn text(&self, span: &Span) -> &[u8] {
+        self.copier.out.get(span.clone()).unwrap_or_default()
+    }
+
+    fn integer(&self, span: &Span) -> Option<i64> {
+        std::str::from_utf8(self.text(span)).ok()?.parse().ok()
+    }
+}
+
+fn unquoted(token: &[u8]) -> &[u8] {
+    token.get(1..token.len().saturating_sub(1)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn page(body: &str) -> Result<Page, Malformed> {
+        let stamp = Stamp { updated_at: 90, emitted_at: Timestamp::from_seconds(100) };
+        Page::read(body.as_bytes(), &Frame::new("customers", "acct_1", Some("created")), stamp)
+    }
+
+    #[test]
+    fn objects_become_record_lines_byte_for_byte() {
+        let body = "{\n  \"object\": \"list\",\n  \"data\": [\n    {\n      \"id\": \"cus_2\",\n      \"created\": 7,\n      \
+                    \"rate\": 1.10,\n      \"tags\": [ ],\n      \"name\": \"a  \\u0000b\"\n    }, {\"id\":\"cus_1\",\"created\":6,\"updated\":55}\n  ],\n  \
+                    \"has_more\": true,\n  \"url\": \"/v1/customers\"\n}\n";
+        let page = page(body).unwrap();
+        let expected = concat!(
+            r#"{"type":"record","record":{"stream":"customers","data":{"id":"cus_2","created":7,"rate":1.10,"tags":[],"name":"a  \u0000b","_account_id":"acct_1","_updated_at":90},"emitted_at":"1970-01-01T00:01:40.000Z"},"_origin":"list"}"#,
+            "\n",
+            r#"{"type":"record","record":{"stream":"customers","data":{"id":"cus_1","created":6,"updated":55,"_account_id":"acct_1","_updated_at":55},"emitted_at":"1970-01-01T00:01:40.000Z"},"_origin":"list"}"#,
+            "\n",
+        );
+        assert_eq!(std::str::from_utf8(page.lines(2)).unwrap(), expected);
+        assert_eq!(page.lines(1).iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!((page.lines(0), page.has_more, page.len()), (&[][..], true, 2));
+        assert_eq!((page.id(0), page.id(2)), (Some("cus_2".to_owned()), None));
+        assert_eq!(
+            page.items().iter().map(|item| item.sort).collect::<Vec<_>>(),
+            [Some(7), Some(6)]
+        );
+    }
+
+    #[test]
+    fn a_line_is_what_the_protocol_writes() {
+        let body =
+            json!({"object": "list", "has_more": false, "data": [{"id": "cus_1"}]}).to_string();
+        let page = page(&body).unwrap();
+        let raw = page.lines(1).strip_suffix(b"\n").unwrap();
+        let line = protocol::Line::parse(raw).unwrap();
+        let mut written = Vec::new();
+        line.record().unwrap().encode(&mut written);
+        assert_eq!(written, page.lines(1));
+        assert_eq!(protocol::peek_record_stream(raw), Some("customers"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_whole_list_gives_no_records() {
+        let object = |value: Value| value.to_string();
+        for (body, why) in [
+            (String::new(), "an empty body"),
+            ("<html></html>".to_owned(), "a web page instead of JSON"),
+            (object(json!({"object": "list"})), "JSON that is no list with `data` and `has_more`"),
+            (
+                object(json!({"data": [], "has_more": "no"})),
+                "JSON that is no list with `data` and `has_more`",
+            ),
+            (object(json!({"data": {}, "has_more": false})), "a list whose `data` is no array"),
+            (
+                object(json!({"data": [{"id": 1}], "has_more": false})),
+                "a list with an object that has no `id`",
+            ),
+            (
+                "{\"data\":[{\"id\":\"a\"}],\"has_more\":false".to_owned(),
+                "a body that was cut after 37 bytes",
+            ),
+            ("[]".to_owned(), "a body that is no JSON: at byte 0, `{` was expected"),
+        ] {
+            assert_eq!(page(&body).unwrap_err().0, why, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_noticed() {
+        let body = json!({"data": [{"id": "a", "created": 1}, {"id": "b"}], "has_more": false, "url": "/"});
+        let body = body.to_string();
+        for end in 0..body.len() {
+            let cut: String = body.chars().take(end).collect();
+            assert!(page(&cut).is_err(), "{cut}");
+        }
+        assert!(page(&body).is_ok());
+    }
+
+    #[test]
+    fn commas_too_many_are_no_list() {
+        for body in [
+            r#"{"data":[],"has_more":false,}"#,
+            r#"{"data":[{"id":"a"},],"has_more":false}"#,
+            r#"{"data":[{"id":"a",}],"has_more":false}"#,
+        ] {
+            assert!(page(body).is_err(), "{body}");
+        }
+    }
+}

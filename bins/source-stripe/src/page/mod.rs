@@ -1,0 +1,7 @@
+//! A list's answer, turned into record lines in one walk over its bytes.
+
+mod list;
+mod text;
+
+pub(crate) use list::{Frame, Page, Stamp};
+pub(crate) use text::Malformed;

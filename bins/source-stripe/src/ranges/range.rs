@@ -1,0 +1,126 @@
+//! One range while it is read.
+
+use protocol::Timestamp;
+
+use super::state::{Remaining, Span};
+
+/// Where a range has to be asked for next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// From its upper end.
+    Top,
+    /// After this object.
+    After(String),
+}
+
+/// The filters of a request: unix seconds, absent where the list is to be seen unfiltered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// `created[gte]`.
+    pub(crate) gte: Option<i64>,
+    /// `created[lt]`.
+    pub(crate) lt: Option<i64>,
+}
+
+/// A range and what was learnt while reading it.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    pub(crate) gte: Timestamp,
+    pub(crate) lt: Timestamp,
+    pub(crate) position: Position,
+    /// Its upper end when reading it began.
+    pub(crate) top: Timestamp,
+    /// Whether it begins at a lower end that nobody set.
+    pub(crate) open_below: bool,
+    /// Whether it reaches an upper end that nobody set.
+    pub(crate) open_above: bool,
+    /// Whether the list was seen to be out of order.
+    pub(crate) disordered: bool,
+    pub(crate) in_flight: bool,
+    last_sort: Option<i64>,
+}
+
+impl Range {
+    pub(crate) fn new(remaining: Remaining) -> Self {
+        let Remaining { gte, lt, cursor } = remaining;
+        Self {
+            gte,
+            lt,
+            position: cursor.map_or(Position::Top, Position::After),
+            top: lt,
+            open_below: false,
+            open_above: false,
+            disordered: false,
+            in_flight: false,
+            last_sort: None,
+        }
+    }
+
+    /// What the state says of it.
+    pub(crate) fn remaining(&self) -> Remaining {
+        let cursor = match &self.position {
+            Position::Top => None,
+            Position::After(id) => Some(id.clone()),
+        };
+        Remaining { gte: self.gte, lt: self.lt, cursor }
+    }
+
+    pub(crate) const fn span(&self) -> Span {
+        Span { gte: self.gte, lt: self.top }
+    }
+
+    /// What to ask for next. A request with a cursor carries no upper bound: the cursor is the
+    /// position, and an object out of order is seen, not filtered away.
+    pub(crate) fn window(&self, accounted: Span) -> Window {
+        let to_open_end = self.open_above && self.lt >= accounted.lt;
+        let bounded = self.position == Position::Top && !to_open_end;
+        Window {
+            gte: (!self.open_below).then(|| self.gte.seconds_ceil()),
+            lt: bounded.then(|| self.lt.seconds_ceil()),
+        }
+    }
+
+    /// Moves behind the last of the objects that were emitted. True when their order was found to
+    /// be wrong for the first time.
+    pub(crate) fn advance(&mut self, sorts: &[Option<i64>], last_id: String) -> bool {
+        let was_disordered = self.disordered;
+        for sort in sorts.iter().flatten() {
+            self.disordered |= self.last_sort.is_some_and(|last| *sort > last);
+            self.last_sort = Some(*sort);
+        }
+        self.position = Position::After(last_id);
+        if let (false, Some(Some(last))) = (self.disordered, sorts.last()) {
+            self.lt = self.lt.min(Timestamp::from_seconds(last.saturating_add(1)));
+        }
+        self.disordered && !was_disordered
+    }
+
+    /// Begins again at what is left of the range, because its cursor is gone.
+    pub(crate) fn restart(&mut self) {
+        self.position = Position::Top;
+        self.last_sort = None;
+    }
+
+    /// Whether everything in it was seen: the list is in order and has gone below it.
+    pub(crate) fn is_passed(&self) -> bool {
+        let below = |sort: i64| Timestamp::from_seconds(sort) < self.gte;
+        !self.open_below && !self.disordered && self.last_sort.is_some_and(below)
+    }
+
+    /// Cuts at the middle, not below `earliest`: this one keeps the upper half and its position,
+    /// the lower half is returned. None where a half would be under two seconds.
+    pub(crate) fn split(&mut self, earliest: Timestamp) -> Option<Self> {
+        let low = self.gte.max(earliest).seconds_ceil();
+        let high = self.lt.seconds_floor();
+        let span = high.saturating_sub(low);
+        if span < 4 || self.disordered {
+            return None;
+        }
+        let middle = Timestamp::from_seconds(low.saturating_add(span / 2));
+        let mut lower = Self::new(Remaining { gte: self.gte, lt: middle, cursor: None });
+        lower.open_below = self.open_below;
+        self.open_below = false;
+        self.gte = middle;
+        Some(lower)
+    }
+}

@@ -1,0 +1,91 @@
+//! What is left of an earlier state under what this run asks.
+
+use protocol::Timestamp;
+
+use super::state::{Remaining, Span, StreamState};
+
+/// How far below the old upper end a later run begins again, because lists lag, in seconds.
+const OVERLAP_SECONDS: i64 = 300;
+
+/// The ranges that are left to read so that `asked` is accounted for.
+///
+/// Old ranges are cut to `asked` and what is new at both ends is added. A cursor stays unless the
+/// upper bound was cut below it: what the cursor stands for was emitted, whatever the lower bound.
+pub(crate) fn reconcile(earlier: Option<&StreamState>, asked: Span) -> Vec<Remaining> {
+    let Some(earlier) = earlier else {
+        return fresh(asked.gte, asked.lt).into_iter().collect();
+    };
+    let old = earlier.accounted_range;
+    let kept = earlier.remaining.iter().filter_map(|range| cut(range, asked));
+    let below = fresh(asked.gte, old.gte.min(asked.lt));
+    let overlap = old.lt.millis().saturating_sub(OVERLAP_SECONDS.saturating_mul(1000));
+    let from = Timestamp::from_millis(overlap).max(asked.gte);
+    let above = if asked.lt > old.lt { fresh(from, asked.lt) } else { None };
+    kept.chain(below).chain(above).collect()
+}
+
+fn cut(range: &Remaining, asked: Span) -> Option<Remaining> {
+    let (gte, lt) = (range.gte.max(asked.gte), range.lt.min(asked.lt));
+    let cursor = range.cursor.clone().filter(|_| lt == range.lt);
+    (gte < lt).then_some(Remaining { gte, lt, cursor })
+}
+
+fn fresh(gte: Timestamp, lt: Timestamp) -> Option<Remaining> {
+    (gte < lt).then_some(Remaining { gte, lt, cursor: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(gte: i64, lt: i64) -> Span {
+        Span { gte: Timestamp::from_seconds(gte), lt: Timestamp::from_seconds(lt) }
+    }
+
+    fn remaining(gte: i64, lt: i64, cursor: Option<&str>) -> Remaining {
+        let Span { gte, lt } = span(gte, lt);
+        Remaining { gte, lt, cursor: cursor.map(str::to_owned) }
+    }
+
+    fn state(accounted: Span, remaining: Vec<Remaining>) -> StreamState {
+        StreamState { accounted_range: accounted, remaining }
+    }
+
+    #[test]
+    fn without_a_state_everything_is_left() {
+        assert_eq!(reconcile(None, span(0, 10)), [remaining(0, 10, None)]);
+        assert_eq!(reconcile(None, span(10, 10)), []);
+    }
+
+    #[test]
+    fn the_same_run_goes_on_where_it_was() {
+        let left = vec![remaining(0, 50, None), remaining(50, 80, Some("a"))];
+        let state = state(span(0, 1000), left.clone());
+        assert_eq!(reconcile(Some(&state), span(0, 1000)), left);
+    }
+
+    #[test]
+    fn a_later_run_begins_five_minutes_before_the_old_end() {
+        let state = state(span(0, 1000), vec![]);
+        assert_eq!(reconcile(Some(&state), span(0, 2000)), [remaining(700, 2000, None)]);
+    }
+
+    #[test]
+    fn a_wider_run_reads_what_is_below() {
+        let state = state(span(100, 1000), vec![]);
+        assert_eq!(reconcile(Some(&state), span(0, 1000)), [remaining(0, 100, None)]);
+    }
+
+    #[test]
+    fn a_cursor_survives_a_higher_lower_bound_but_no_lower_upper_bound() {
+        let state = state(span(0, 1000), vec![remaining(0, 80, Some("a"))]);
+        assert_eq!(reconcile(Some(&state), span(40, 1000)), [remaining(40, 80, Some("a"))]);
+        assert_eq!(reconcile(Some(&state), span(0, 60)), [remaining(0, 60, None)]);
+    }
+
+    #[test]
+    fn ranges_outside_what_is_asked_are_left_out() {
+        let state = state(span(0, 1000), vec![remaining(0, 80, None)]);
+        assert_eq!(reconcile(Some(&state), span(2000, 3000)), [remaining(2000, 3000, None)]);
+    }
+}

@@ -1,0 +1,153 @@
+//! All ranges of one stream.
+
+use std::collections::BTreeMap;
+
+use protocol::Timestamp;
+
+use super::bounds::Bounds;
+use super::range::{Position, Range, Window};
+use super::reconcile::reconcile;
+use super::state::{Span, StreamState};
+
+/// Names a range while the process lives.
+pub(crate) type RangeId = u32;
+
+/// What is left of a stream, with what is being asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct RangeSet {
+    accounted: Span,
+    ranges: BTreeMap<RangeId, Range>,
+    next_id: RangeId,
+}
+
+/// What a page showed, as far as it was emitted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// The sort field of each object, in the order of the list.
+    pub(crate) sorts: &'a [Option<i64>],
+    /// Id of the last object; none when there was no object.
+    pub(crate) last_id: Option<&'a str>,
+    /// Whether the list goes on.
+    pub(crate) has_more: bool,
+}
+
+/// What a page did to its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The span of the range, if that was its last page.
+    pub(crate) finished: Option<Span>,
+    /// Whether the list was found to be out of order now.
+    pub(crate) found_disorder: bool,
+}
+
+impl RangeSet {
+    /// What is left under `bounds` after an earlier run.
+    pub(crate) fn new(earlier: Option<&StreamState>, bounds: Bounds) -> Self {
+        let ranges = reconcile(earlier, bounds.span).into_iter().map(Range::new);
+        let mut set =
+            Self { accounted: bounds.span, ranges: (0..).zip(ranges).collect(), next_id: 0 };
+        set.next_id = set.ranges.last_key_value().map_or(0, |(id, _)| id.saturating_add(1));
+        if bounds.open_below {
+            set.open_lowest();
+        }
+        if bounds.open_above {
+            set.open_highest();
+        }
+        set
+    }
+
+    /// The state as a value of this moment.
+    pub(crate) fn state(&self) -> StreamState {
+        let remaining = self.ranges.values().map(Range::remaining).collect();
+        StreamState { accounted_range: self.accounted, remaining }
+    }
+
+    /// The time this stream accounts for.
+    pub(crate) const fn accounted(&self) -> Span {
+        self.accounted
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// A range that is not being asked for.
+    pub(crate) fn waiting(&self) -> Option<RangeId> {
+        // Newest first: what people look at.
+        let idle = self.ranges.iter().filter(|(_, range)| !range.in_flight);
+        idle.max_by_key(|(_, range)| range.lt).map(|(id, _)| *id)
+    }
+
+    /// How many ranges are being asked for.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.ranges.values().filter(|range| range.in_flight).count()
+    }
+
+    /// Marks a range as being asked for, and says what to ask.
+    pub(crate) fn ask(&mut self, id: RangeId) -> Option<(Window, Position)> {
+        let accounted = self.accounted;
+        let range = self.ranges.get_mut(&id)?;
+        range.in_flight = true;
+        Some((range.window(accounted), range.position.clone()))
+    }
+
+    /// Takes in a page of a range whose records are emitted before the next state.
+    pub(crate) fn arrived(&mut self, id: RangeId, seen: Seen<'_>) -> Step {
+        let mut step = Step { finished: None, found_disorder: false };
+        let Some(range) = self.ranges.get_mut(&id) else { return step };
+        range.in_flight = false;
+        if let Some(last_id) = seen.last_id {
+            step.found_disorder = range.advance(seen.sorts, last_id.to_owned());
+        }
+        if !seen.has_more || range.is_passed() {
+            step.finished = Some(range.span());
+            self.ranges.remove(&id);
+        }
+        step
+    }
+
+    /// The object that a range was to go on after is gone: what is left of it is asked for anew.
+    pub(crate) fn cursor_gone(&mut self, id: RangeId) {
+        if let Some(range) = self.ranges.get_mut(&id) {
+            range.in_flight = false;
+            range.restart();
+        }
+    }
+
+    /// Seconds of time left in a range above `earliest`.
+    pub(crate) fn seconds_left(&self, id: RangeId, earliest: Timestamp) -> i64 {
+        self.ranges.get(&id).map_or(0, |range| {
+            range.lt.seconds_floor().saturating_sub(range.gte.max(earliest).seconds_ceil()).max(0)
+        })
+    }
+
+    /// Splits a range that is not being asked for; see [`Range::split`].
+    pub(crate) fn split(&mut self, id: RangeId, earliest: Timestamp) -> bool {
+        let Some(range) = self.ranges.get_mut(&id).filter(|range| !range.in_flight) else {
+            return false;
+        };
+        let Some(lower) = range.split(earliest) else { return false };
+        self.ranges.insert(self.next_id, lower);
+        self.next_id = self.next_id.saturating_add(1);
+        true
+    }
+
+    /// Of the ranges that begin at the lower end, the one that reaches least far up is open below.
+    fn open_lowest(&mut self) {
+        let begins = self.accounted.gte;
+        let lowest = self.ranges.values_mut().filter(|range| range.gte == begins);
+        if let Some(range) = lowest.min_by_key(|range| range.lt) {
+            range.open_below = true;
+        }
+    }
+
+    /// Of the ranges that reach the upper end, the one that begins highest is open above.
+    fn open_highest(&mut self) {
+        let ends = self.accounted.lt;
+        let highest = self.ranges.values_mut().filter(|range| range.lt == ends);
+        if let Some(range) = highest.max_by_key(|range| range.gte) {
+            range.open_above = true;
+        }
+    }
+}
