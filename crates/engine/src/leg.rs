@@ -344,12 +344,13 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
     }
 
     async fn finish(mut self) -> LegEnd {
-        // The destination has said its last: no need to pump on, and whoever still writes is told
-        // by a closed pipe.
-        if self.pumped.is_none() {
+        // A destination that ends before its input does takes no more of it; the source is told by
+        // a closed pipe.
+        let early = self.pumped.is_none();
+        if early {
             self.source.terminate();
-            self.pumped =
-                timeout(GRACE, self.pumping.join_next()).await.ok().flatten().and_then(Result::ok);
+            let pumped = timeout(GRACE, self.pumping.join_next()).await;
+            self.pumped = pumped.ok().flatten().and_then(Result::ok);
             self.pumping.abort_all();
         }
         while let Ok(note) = self.notes.try_recv() {
@@ -358,16 +359,18 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         self.desk.settle(self.run).await;
         let destination = end_of(&mut self.destination).await;
         let source = end_of(&mut self.source).await;
-        self.judge(source, destination)
+        self.judge(source, destination, early)
     }
 
     fn judge(
         self,
         source: Result<End, ChildError>,
         destination: Result<End, ChildError>,
+        early: bool,
     ) -> LegEnd {
         let mut failures = Vec::new();
-        let closed = self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed);
+        let closed =
+            early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed);
         let destination = self.destination_failure(destination, closed);
         if !self.killed {
             // A source whose reader died is not to blame for how it ends.

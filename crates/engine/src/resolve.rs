@@ -128,14 +128,22 @@ impl Resolver {
         self.beside.iter().chain(&self.path)
     }
 
+    fn looked(&self) -> String {
+        let shown = |folders: &[PathBuf]| {
+            let folders: Vec<String> =
+                folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            folders.join(", ")
+        };
+        let beside = self.beside.as_ref().map(|folder| format!("`{}` and ", folder.display()));
+        format!("{}PATH ({})", beside.unwrap_or_default(), shown(&self.path))
+    }
+
     fn found(&self, role: Role, kind: &str) -> Result<Program, ResolveError> {
         let name = format!("{role}-{}", file_type(kind));
         let Some(path) = self.find(&name) else {
-            let looked: Vec<String> =
-                self.folders().map(|folder| format!("`{}`", folder.display())).collect();
             return Err(ResolveError::NotFound {
                 name,
-                looked: if looked.is_empty() { "no folder".to_owned() } else { looked.join(", ") },
+                looked: self.looked(),
                 role,
                 kind: kind.to_owned(),
             });
@@ -156,7 +164,7 @@ impl Resolver {
         } else {
             self.find(&program).ok_or_else(|| ResolveError::NotFound {
                 name: program.clone(),
-                looked: "the folder of this program and `PATH`".to_owned(),
+                looked: self.looked(),
                 role,
                 kind: kind.to_owned(),
             })?

@@ -121,6 +121,15 @@ pub struct Child {
 }
 
 impl Launcher {
+    /// Starts a program that is no connector, with its own arguments; its stdin is a pipe.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn start_helper(&self, program: &Program) -> Result<Child, ChildError> {
+        self.spawn(program, self.command(program), program.name.clone(), Stdio::piped())
+    }
+
     /// Starts a connector with a verb; its stdin is a pipe or empty.
     pub(crate) fn start(
         &self,
@@ -129,25 +138,28 @@ impl Launcher {
         documents: &[Document],
         piped: bool,
     ) -> Result<Child, ChildError> {
-        let failed = |source| ChildError::Start {
-            name: program.name.clone(),
-            path: program.path.display().to_string(),
-            source,
-        };
         let mut command = self.command(program);
-        let args = attach(&mut command, documents).map_err(failed)?;
-        command
-            .arg(verb)
-            .args(args)
-            .stdin(if piped { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        let args =
+            attach(&mut command, documents).map_err(|source| not_started(program, source))?;
+        command.arg(verb).args(args);
+        let stdin = if piped { Stdio::piped() } else { Stdio::null() };
+        self.spawn(program, command, format!("{} {verb}", program.name), stdin)
+    }
+
+    fn spawn(
+        &self,
+        program: &Program,
+        mut command: Command,
+        name: String,
+        stdin: Stdio,
+    ) -> Result<Child, ChildError> {
+        let failed = |source| not_started(program, source);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         // The step always starts; that its program is missing must be seen before.
         program.path.metadata().map_err(failed)?;
         let mut process = command.spawn().map_err(failed)?;
         let mut child = Child {
-            name: format!("{} {verb}", program.name),
+            name,
             stdin: process.stdin.take(),
             stdout: process.stdout.take().map(Reader::new),
             tail: Arc::default(),
@@ -172,6 +184,11 @@ impl Launcher {
         command.args(&program.args);
         command
     }
+}
+
+fn not_started(program: &Program, source: io::Error) -> ChildError {
+    let path = program.path.display().to_string();
+    ChildError::Start { name: program.name.clone(), path, source }
 }
 
 impl Child {

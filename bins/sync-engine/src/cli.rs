@@ -1,0 +1,217 @@
+//! The command line, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Brings a Stripe account into a database, and goes on from where it was.
+///
+/// Examples:
+///
+///   sync-engine demo
+///   STRIPE_API_KEY=rk_live_… sync-engine sync
+///   sync-engine sync --postgres-url postgres://me@localhost/mydb --streams customers,invoices
+///   sync-engine check
+#[derive(Debug, Parser)]
+#[command(name = "sync-engine", version, verbatim_doc_comment, after_help = EXITS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXITS: &str = "\
+Exit statuses:
+    0  all done
+    1  something that should not happen: read stderr
+    2  the command line is wrong
+    3  stopped by a limit, there is more to do: call again
+    4  the configuration is wrong or incomplete
+    5  a key or password is wrong, or a permission is missing
+    6  the source cannot be reached
+    7  the destination failed or cannot be reached
+    8  done, but something is missing: a stream failed
+  130  stopped by Ctrl-C, 143 by SIGTERM; the state is saved";
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Copy what is new, or everything the first time
+    Sync(Box<SyncArgs>),
+    /// Say whether source and destination work
+    Check(ConnectionArgs),
+    /// List the streams that can be copied
+    Discover(DiscoverArgs),
+    /// Try it: a made-up account into ./stripe-demo.db; needs no key, no server, no network
+    Demo(DemoArgs),
+    /// List the connectors that can be found, and where
+    Connectors,
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where data comes from and goes to.
+#[derive(Debug, Args, Default)]
+pub(crate) struct ConnectionArgs {
+    /// Stripe API key; a restricted, read-only key is enough [env: STRIPE_API_KEY, also in .env]
+    #[arg(long, value_name = "KEY", help_heading = "Source")]
+    pub(crate) stripe_api_key: Option<String>,
+    /// Where the Stripe API is, if not at api.stripe.com
+    #[arg(long, value_name = "URL", help_heading = "Source")]
+    pub(crate) stripe_base_url: Option<String>,
+    /// Stripe API version; a pipeline keeps the one it began with
+    #[arg(long, value_name = "VERSION", help_heading = "Source")]
+    pub(crate) stripe_api_version: Option<String>,
+    /// Most requests a second
+    #[arg(long, value_name = "N", help_heading = "Source")]
+    pub(crate) stripe_rate_limit: Option<u32>,
+    /// Any source, as {"type":T,T:{…}} or a file that holds that
+    #[arg(long, value_name = "JSON|FILE", help_heading = "Source")]
+    pub(crate) source: Option<String>,
+    /// PostgreSQL database [env: POSTGRES_URL, also in .env; DATABASE_URL]
+    #[arg(
+        long,
+        visible_alias = "database-url",
+        value_name = "URL",
+        conflicts_with = "sqlite",
+        help_heading = "Destination"
+    )]
+    pub(crate) postgres_url: Option<String>,
+    /// PostgreSQL schema that holds the tables [default: stripe]
+    #[arg(
+        long,
+        visible_alias = "schema",
+        value_name = "SCHEMA",
+        conflicts_with = "sqlite",
+        help_heading = "Destination"
+    )]
+    pub(crate) postgres_schema: Option<String>,
+    /// SQLite file [default when no destination is given: ./stripe.db]
+    #[arg(long, value_name = "PATH", help_heading = "Destination")]
+    pub(crate) sqlite: Option<String>,
+    /// Any destination, as {"type":T,T:{…}} or a file that holds that
+    #[arg(
+        long,
+        value_name = "JSON|FILE",
+        conflicts_with_all = ["sqlite", "postgres_url"],
+        help_heading = "Destination"
+    )]
+    pub(crate) destination: Option<String>,
+    /// Source, destination and streams in one document; `-` reads it from stdin
+    #[arg(long, value_name = "FILE|JSON|-")]
+    pub(crate) config: Option<String>,
+    /// A command instead of the program that is looked for, as source.stripe='cmd args'
+    #[arg(long, value_name = "SIDE.TYPE=COMMAND")]
+    pub(crate) connector: Vec<String>,
+    /// Say less: only what goes wrong
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more: what connectors say too; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What `sync` takes.
+///
+/// Any key of a connector is a flag too: --source.KEY VALUE, --destination.KEY VALUE.
+#[derive(Debug, Args, Default)]
+#[command(after_help = SYNC_EXAMPLES)]
+pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Streams to copy, by name; `*` stands for any text, `-name` leaves out
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "What"
+    )]
+    pub(crate) streams: Vec<String>,
+    /// Most records to read of each stream in this run
+    #[arg(long, value_name = "N", help_heading = "What")]
+    pub(crate) backfill_limit: Option<u64>,
+    /// Only what was created at or after this time (2024-01-01 or RFC 3339)
+    #[arg(long, value_name = "TIME", help_heading = "What")]
+    pub(crate) since: Option<String>,
+    /// Only what was created before this time
+    #[arg(long, value_name = "TIME", help_heading = "What")]
+    pub(crate) until: Option<String>,
+    /// Forget how far these streams, or all of them, got and read them again
+    #[arg(
+        long,
+        value_name = "STREAM,…",
+        num_args = 0..=1,
+        default_missing_value = "*",
+        value_delimiter = ',',
+        help_heading = "What"
+    )]
+    pub(crate) full_refresh: Vec<String>,
+    /// Name of the pipeline, if not derived from what it joins
+    #[arg(long, value_name = "NAME", help_heading = "State")]
+    pub(crate) pipeline: Option<String>,
+    /// File that keeps the state, if not the copy itself
+    #[arg(long, value_name = "PATH", conflicts_with = "no_state", help_heading = "State")]
+    pub(crate) state: Option<PathBuf>,
+    /// Keep no state: begin afresh, now and next time
+    #[arg(long, help_heading = "State")]
+    pub(crate) no_state: bool,
+    /// What to write to stdout
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+    /// Plain lines on stderr, also on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  STRIPE_API_KEY=rk_live_… sync-engine sync
+  sync-engine sync --postgres-url postgres://me@localhost/mydb --schema stripe
+  sync-engine sync --streams 'customers,invoice*,-invoice_rendering_templates' --since 2024-01-01
+  sync-engine sync --source.max_in_flight 8 --output ndjson | jq 'select(.type==\"progress\")'
+
+Any key of a connector is a flag: --source.KEY VALUE, --destination.KEY VALUE.
+A flag wins over the environment, that over .env, that over --config, that over the default.";
+
+/// What stdout may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Protocol messages, one a line; records not, states once they are saved, `eof` last
+    Ndjson,
+}
+
+/// What `discover` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// The catalog as the source gives it
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `demo` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// SQLite file to copy into
+    #[arg(long, value_name = "PATH", default_value = "./stripe-demo.db")]
+    pub(crate) path: String,
+    /// Say less
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

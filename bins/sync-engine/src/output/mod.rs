@@ -1,0 +1,10 @@
+//! What a run shows: lines for people on stderr, messages for programs on stdout.
+
+mod ndjson;
+mod plain;
+mod summary;
+mod watcher;
+
+pub(crate) use plain::{Plain, Volume};
+pub(crate) use summary::summary;
+pub(crate) use watcher::Watcher;

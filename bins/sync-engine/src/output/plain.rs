@@ -1,0 +1,204 @@
+//! Lines for people: one a stream's beginning and end, one every ten seconds.
+
+use engine::{Opening, Shown, progress};
+use protocol::{
+    Level, Message, Progress, StreamProgress, StreamStatus, StreamStatusKind, Timestamp,
+};
+
+use crate::table::{count, duration};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Volume {
+    /// Only what goes wrong.
+    Quiet,
+    /// What happens.
+    Usual,
+    /// What connectors say too.
+    Verbose,
+    /// Everything.
+    Everything,
+}
+
+impl Volume {
+    /// By the flags `-q` and `-v`.
+    pub(crate) const fn of(quiet: bool, verbose: u8) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Self::Quiet,
+            (false, 0) => Self::Usual,
+            (false, 1) => Self::Verbose,
+            (false, _) => Self::Everything,
+        }
+    }
+}
+
+/// How often totals are shown, in milliseconds; a little less, as what brings them is not exact.
+const EVERY: i64 = 9_500;
+
+/// Writes lines to stderr.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    volume: Volume,
+    progress: Progress,
+    last_totals: Option<Timestamp>,
+}
+
+impl Plain {
+    pub(crate) fn new(volume: Volume) -> Self {
+        Self { volume, progress: Progress::default(), last_totals: None }
+    }
+
+    pub(super) fn open(&mut self, opening: &Opening) {
+        if self.volume >= Volume::Usual {
+            crate::say(&opening_line(opening));
+        }
+        if self.volume >= Volume::Verbose {
+            crate::say(&format!("pipeline {}, state in {}", opening.pipeline, opening.store));
+        }
+    }
+
+    pub(super) fn show(&mut self, shown: &Shown<'_>) {
+        let Some(message) = shown.message else { return };
+        progress::fold(&mut self.progress, message, shown.ts);
+        match message {
+            Message::StreamStatus(status) => self.status(status),
+            Message::Log(log) if self.is_heard(log.level) => {
+                let level = match log.level {
+                    Level::Error => "error: ",
+                    Level::Warn => "warning: ",
+                    Level::Info | Level::Debug => "",
+                };
+                crate::say(&format!("{level}{}: {}", shown.emitted_by, log.message));
+            }
+            Message::Progress(progress) => self.totals(progress, shown.ts),
+            Message::Log(_)
+            | Message::Spec(_)
+            | Message::ConnectionStatus(_)
+            | Message::Catalog(_)
+            | Message::SourceState(_)
+            | Message::Control(_)
+            | Message::Eof(_) => {}
+        }
+    }
+
+    fn is_heard(&self, level: Level) -> bool {
+        match level {
+            Level::Error | Level::Warn => true,
+            Level::Info => self.volume >= Volume::Verbose,
+            Level::Debug => self.volume >= Volume::Everything,
+        }
+    }
+
+    fn status(&self, status: &StreamStatus) {
+        let nothing = StreamProgress::default();
+        let progress = self.progress.streams.get(&status.stream).unwrap_or(&nothing);
+        let line = match &status.kind {
+            StreamStatusKind::Start { .. } => "started".to_owned(),
+            StreamStatusKind::RangeComplete { .. } => return,
+            StreamStatusKind::Complete => format!("done, {}", counts(progress)),
+            StreamStatusKind::Error { error } => format!("failed: {error}"),
+            StreamStatusKind::Skip { reason } => format!("skipped: {reason}"),
+        };
+        let failed = matches!(status.kind, StreamStatusKind::Error { .. });
+        if failed || self.volume >= Volume::Usual {
+            crate::say(&protocol::secret::mask(&format!("{}: {line}", status.stream)));
+        }
+    }
+
+    fn totals(&mut self, progress: &Progress, ts: Timestamp) {
+        let since = self.last_totals.get_or_insert(ts);
+        if ts.millis().saturating_sub(since.millis()) < EVERY || self.volume < Volume::Usual {
+            return;
+        }
+        self.last_totals = Some(ts);
+        let streams = progress.streams.values();
+        let ended = streams.filter(|stream| stream.status.is_terminal()).count();
+        crate::say(&format!(
+            "{} records, {:.0}/s, {ended} of {} streams ended, {}",
+            count(progress.derived.total_record_count),
+            progress.derived.records_per_second,
+            progress.streams.len(),
+            duration(progress.elapsed_ms),
+        ));
+    }
+}
+
+/// What goes where.
+fn opening_line(opening: &Opening) -> String {
+    let account = opening.account.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
+    let mode = match opening.account.live {
+        Some(true) => " (live data)",
+        Some(false) => " (test data)",
+        None => "",
+    };
+    let resumed = match opening.resumed_count {
+        0 => String::new(),
+        resumed => format!(", {resumed} go on from where they were"),
+    };
+    format!(
+        "{}{account}{mode} -> {}: {} streams{resumed}",
+        opening.source, opening.destination, opening.stream_count
+    )
+}
+
+/// What became of a stream's records, in words; what did not happen is not said.
+pub(super) fn counts(stream: &StreamProgress) -> String {
+    let parts = [
+        (stream.created_count, "new"),
+        (stream.updated_count, "changed"),
+        (stream.deleted_count, "deleted"),
+        (stream.unchanged_count, "unchanged"),
+        (stream.stale_count, "older than what was there"),
+        (stream.superseded_count, "replaced by a newer one at once"),
+        (stream.refused_count, "refused"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
+    let records = count(stream.record_count);
+    let noun = if stream.record_count == 1 { "record" } else { "records" };
+    if parts.is_empty() {
+        format!("{records} {noun}")
+    } else {
+        format!("{records} {noun} ({})", parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::pipeline::Account;
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_names_what_goes_where() {
+        let opening = Opening {
+            pipeline: "p".to_owned(),
+            source: "stripe".to_owned(),
+            account: Account { id: Some("acct_1".to_owned()), live: Some(false) },
+            destination: "Postgres database `shop` at db:5432, schema `stripe`".to_owned(),
+            store: "s".to_owned(),
+            stream_count: 41,
+            resumed_count: 3,
+        };
+        assert_eq!(
+            opening_line(&opening),
+            "stripe acct_1 (test data) -> Postgres database `shop` at db:5432, schema `stripe`: \
+             41 streams, 3 go on from where they were"
+        );
+    }
+
+    #[test]
+    fn counts_say_what_happened_only() {
+        let stream = StreamProgress {
+            record_count: 1203,
+            created_count: 1200,
+            unchanged_count: 3,
+            ..StreamProgress::default()
+        };
+        assert_eq!(counts(&stream), "1,203 records (1,200 new, 3 unchanged)");
+        assert_eq!(counts(&StreamProgress::default()), "0 records");
+    }
+}

@@ -1,0 +1,143 @@
+//! What a run came to, in words: what came, what was left out and why, whether it is complete, what
+//! to do next. Pure.
+
+use engine::outcome::Outcome;
+use protocol::{StreamProgress, StreamRunStatus, exit};
+
+use super::plain::{Volume, counts};
+use crate::table::duration;
+
+/// The lines to end with.
+pub(crate) fn summary(outcome: &Outcome, volume: Volume) -> Vec<String> {
+    let progress = &outcome.eof.run_progress;
+    let mut lines = Vec::new();
+    if volume >= Volume::Usual && !progress.streams.is_empty() {
+        let total = total(progress.streams.values());
+        lines.push(format!("{} in {}", counts(&total), duration(progress.elapsed_ms)));
+        lines.push(ended(outcome));
+        lines.extend(told(outcome, StreamRunStatus::Skipped, "left out"));
+    }
+    lines.extend(told(outcome, StreamRunStatus::Errored, "failed"));
+    if let Some(error) = &outcome.eof.error {
+        lines.push(format!("error: {}", error.message));
+    }
+    // A second failure is often the reason behind the first.
+    lines.extend(outcome.ending.failures.iter().skip(1).map(|failure| format!("error: {failure}")));
+    if volume >= Volume::Usual || outcome.exit != exit::OK {
+        lines.push(next(outcome).to_owned());
+    }
+    lines.iter().map(|line| protocol::secret::mask(line)).collect()
+}
+
+fn total<'a>(streams: impl Iterator<Item = &'a StreamProgress>) -> StreamProgress {
+    let mut total = StreamProgress::default();
+    for stream in streams {
+        total.record_count += stream.record_count;
+        total.created_count += stream.created_count;
+        total.updated_count += stream.updated_count;
+        total.deleted_count += stream.deleted_count;
+        total.unchanged_count += stream.unchanged_count;
+        total.stale_count += stream.stale_count;
+        total.superseded_count += stream.superseded_count;
+        total.refused_count += stream.refused_count;
+    }
+    total
+}
+
+fn ended(outcome: &Outcome) -> String {
+    let number = |status: StreamRunStatus| {
+        let streams = outcome.eof.run_progress.streams.values();
+        streams.filter(|stream| stream.status == status).count()
+    };
+    let open = number(StreamRunStatus::Started) + number(StreamRunStatus::NotStarted);
+    let parts = [
+        (number(StreamRunStatus::Completed), "complete"),
+        (number(StreamRunStatus::Skipped), "left out"),
+        (number(StreamRunStatus::Errored), "failed"),
+        (open, "not at their end"),
+    ];
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, what)| format!("{number} {what}")).collect();
+    format!("streams: {}", parts.join(", "))
+}
+
+fn told(outcome: &Outcome, status: StreamRunStatus, what: &str) -> Vec<String> {
+    let streams = outcome.eof.run_progress.streams.iter();
+    let line = |(name, stream): (&String, &StreamProgress)| {
+        format!("{what}: {name}: {}", stream.message.as_deref().unwrap_or("no reason was given"))
+    };
+    streams.filter(|(_, stream)| stream.status == status).map(line).collect()
+}
+
+const fn next(outcome: &Outcome) -> &'static str {
+    match outcome.exit {
+        exit::OK => "complete; run the same command again for what is new",
+        exit::CONFIG | exit::CREDENTIALS => {
+            "not complete; correct that and run the same command again"
+        }
+        exit::INCOMPLETE if !outcome.eof.has_more => {
+            "something is missing; when the reason is gone, run the same command again"
+        }
+        _ if outcome.eof.has_more => "not complete; run the same command again to go on",
+        _ => "not complete; see above",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::outcome::{Ending, conclude};
+    use engine::{Failure, Side};
+    use protocol::{Class, SyncState};
+
+    use super::*;
+
+    fn state(streams: &[(&str, StreamRunStatus, u64, Option<&str>)]) -> SyncState {
+        let mut state = SyncState::default();
+        for (name, status, records, message) in streams {
+            let stream = StreamProgress {
+                status: *status,
+                record_count: *records,
+                created_count: *records,
+                message: message.map(str::to_owned),
+                ..StreamProgress::default()
+            };
+            state.sync_run.progress.streams.insert((*name).to_owned(), stream);
+        }
+        state.sync_run.progress.elapsed_ms = 61_000;
+        state
+    }
+
+    #[test]
+    fn it_says_what_came_what_was_left_out_and_what_is_next() {
+        let state = state(&[
+            ("a", StreamRunStatus::Completed, 1500, None),
+            ("b", StreamRunStatus::Skipped, 0, Some("not enabled")),
+        ]);
+        let outcome = conclude(Ending::default(), state);
+        assert_eq!(
+            summary(&outcome, Volume::Usual),
+            [
+                "1,500 records (1,500 new) in 1 min 1 s",
+                "streams: 1 complete, 1 left out",
+                "left out: b: not enabled",
+                "complete; run the same command again for what is new",
+            ]
+        );
+        assert!(summary(&outcome, Volume::Quiet).is_empty());
+    }
+
+    #[test]
+    fn a_failure_is_said_however_quiet_and_without_secrets() {
+        let message = "source-stripe: the key sk_live_abcdefghijkl1234 was refused";
+        let failure = Failure::new(Side::Source, Class::Credentials, "x", message);
+        let ending = Ending { failures: vec![failure], ..Ending::default() };
+        let outcome = conclude(ending, SyncState::default());
+        assert_eq!(
+            summary(&outcome, Volume::Quiet),
+            [
+                "error: source-stripe: the key sk_live_…1234 was refused",
+                "not complete; correct that and run the same command again",
+            ]
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! `sync-engine sync`.
+
+use engine::outcome::{Outcome, exit_of};
+use engine::store::StoreChoice;
+use engine::{Failure, FullRefresh, Host, Job, Side, StopCause, StreamDefaults};
+use protocol::{Class, exit};
+
+use crate::cli::{Format, SyncArgs};
+use crate::given_keys::GivenKeys;
+use crate::output::{Plain, Volume, Watcher, summary};
+use crate::session;
+use crate::settings::{Settings, selected, span};
+use crate::signals::Signals;
+use crate::surroundings::Surroundings;
+
+/// Runs it; returns the exit status.
+pub(crate) async fn run(
+    args: &SyncArgs,
+    keys: GivenKeys,
+    surroundings: &Surroundings,
+) -> Result<u8, Failure> {
+    let settings = Settings::gather(&args.connection, keys, surroundings)?;
+    let host = session::host(&args.connection, &settings, surroundings)?;
+    let job = job(args, settings)?;
+    let to_stdout = args.output == Some(Format::Ndjson);
+    let quiet = args.connection.quiet || (to_stdout && args.connection.verbose == 0);
+    let volume = Volume::of(quiet, args.connection.verbose);
+    let mut watcher = Watcher::new(Plain::new(volume), to_stdout);
+    let Some(outcome) = run_job(&job, &host, &mut watcher).await? else {
+        return Ok(exit::INTERRUPTED);
+    };
+    for line in summary(&outcome, volume) {
+        crate::say(&line);
+    }
+    Ok(outcome.exit)
+}
+
+/// Runs a job under signals; `None` when it was killed and did not end in time.
+pub(crate) async fn run_job(
+    job: &Job,
+    host: &Host,
+    watcher: &mut Watcher,
+) -> Result<Option<Outcome>, Failure> {
+    let signals = Signals::watch().map_err(|error| {
+        Failure::new(
+            Side::Engine,
+            Class::Internal,
+            "signals",
+            format!("waiting for signals: {error}"),
+        )
+    })?;
+    let run = Box::pin(engine::sync(job, host, watcher, signals.receiver()));
+    Ok(tokio::select! {
+        outcome = run => Some(outcome),
+        StopCause::Interrupt | StopCause::Terminate | StopCause::ClientGone = signals.overdue() => None,
+    })
+}
+
+fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
+    let streams = if args.streams.is_empty() { settings.streams } else { selected(&args.streams) };
+    let full_refresh = match args.full_refresh.as_slice() {
+        [] => None,
+        [all] if all == "*" => Some(FullRefresh::All),
+        streams => Some(FullRefresh::Streams(streams.to_vec())),
+    };
+    let store = match &args.state {
+        _ if args.no_state => StoreChoice::Nowhere,
+        Some(path) if path.as_os_str() == "auto" => StoreChoice::Auto,
+        Some(path) => StoreChoice::File(path.clone()),
+        None => StoreChoice::Auto,
+    };
+    Ok(Job {
+        source: settings.source,
+        destination: settings.destination,
+        streams,
+        defaults: StreamDefaults {
+            backfill_limit: args.backfill_limit,
+            time_range: span(args.since.as_deref(), args.until.as_deref())?,
+        },
+        full_refresh,
+        pipeline: args.pipeline.clone(),
+        store,
+    })
+}
+
+/// The exit status of a failure before a run began.
+pub(crate) const fn status_of(failure: &Failure) -> u8 {
+    exit_of(failure)
+}
