@@ -188,8 +188,10 @@ fn parse<C: CommandFactory + FromArgMatches>(
     cli::parse(about, arguments).map_err(|error| {
         if error.use_stderr() {
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            let usage = Error::config(format!("reading the command line: {line}"));
+            let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+            let words: Vec<&str> = lines.flat_map(str::split_whitespace).skip(1).collect();
+            let usage = Error::config(format!("reading the command line: {}", words.join(" ")))
+                .hint(format!("see {} --help", about.name));
             block_on(async { end(about, Err(usage), &mut stdout()).await })
         } else {
             print(&error.render().to_string());
