@@ -205,35 +205,29 @@ impl Backfill {
         out: &mut Emitter,
     ) -> Result<(), Error> {
         let Some(stream) = self.plan.streams.get_mut(request.stream) else { return Ok(()) };
-        match failure {
-            Failure::CursorGone if request.cursor.is_some() => {
-                stream.cursor_gone(request);
-                return Ok(());
-            }
+        let error = match failure {
             Failure::NoCallsLeft => {
                 self.calls_over = true;
                 return Ok(());
             }
-            Failure::Connection(_) => {}
-            Failure::Denied(_)
-            | Failure::Unavailable(_)
-            | Failure::Stream(_)
-            | Failure::CursorGone => stream.ended = true,
-        }
-        let name = stream.name.clone();
-        match failure {
-            Failure::Connection(error) => Err(error),
+            Failure::CursorGone => match stream.cursor_gone(request) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
+            Failure::Connection(error) => return Err(error),
             Failure::Denied(reason) => {
+                stream.ended = true;
                 self.denied.push(reason.clone());
-                out.skip(&name, reason).await
+                return out.skip(&stream.name, reason).await;
             }
-            Failure::Unavailable(reason) => out.skip(&name, reason).await,
-            Failure::Stream(error) => out.stream_error(&name, &error).await,
-            Failure::CursorGone | Failure::NoCallsLeft => {
-                let text = format!("listing `{name}`: a cursor is refused where none was sent");
-                out.stream_error(&name, &Error::internal(text)).await
+            Failure::Unavailable(reason) => {
+                stream.ended = true;
+                return out.skip(&stream.name, reason).await;
             }
-        }
+            Failure::Stream(error) => error,
+        };
+        stream.ended = true;
+        out.stream_error(&stream.name, &error).await
     }
 
     /// Whether one request more could be made at once, and nobody waits for it.

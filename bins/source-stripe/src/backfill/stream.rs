@@ -184,8 +184,21 @@ impl StreamPlan {
     }
 
     /// The object that a page was to follow is gone.
-    pub(crate) fn cursor_gone(&mut self, request: &PageRequest) {
-        self.set.cursor_gone(request.range);
+    ///
+    /// # Errors
+    ///
+    /// When every cursor is refused.
+    pub(crate) fn cursor_gone(&mut self, request: &PageRequest) -> Result<(), Error> {
+        if request.cursor.is_some() && self.set.cursor_gone(request.range) {
+            return Ok(());
+        }
+        Err(self.astray("the list refuses its own objects as cursors"))
+    }
+
+    fn astray(&self, why: &str) -> Error {
+        let (name, path) = (&self.name, &self.facts.path);
+        Error::data(format!("listing `{name}` (GET {path}): {why}"))
+            .hint("this is a fault of the list or of something between; run again later")
     }
 
     fn refuse_loop(&self, request: &PageRequest, page: &Page) -> Result<(), Error> {
@@ -199,9 +212,7 @@ impl StreamPlan {
         } else {
             return Ok(());
         };
-        let (name, path) = (&self.name, &self.facts.path);
-        Err(Error::data(format!("listing `{name}` (GET {path}): {why}"))
-            .hint("this is a fault of the list or of something between; run again later"))
+        Err(self.astray(why))
     }
 
     /// Splits a range unless what is left of it is expected to fit a page, by the density seen.

@@ -38,7 +38,13 @@ pub(crate) struct Range {
     pub(crate) disordered: bool,
     pub(crate) in_flight: bool,
     last_sort: Option<i64>,
+    /// Restarts since the upper end was last cut.
+    restarts: u32,
 }
+
+/// Most restarts at the same second: the objects of one can be deleted one after the other, but a
+/// list that refuses every cursor is no list.
+const RESTARTS: u32 = 8;
 
 impl Range {
     pub(crate) fn new(remaining: Remaining) -> Self {
@@ -53,6 +59,7 @@ impl Range {
             disordered: false,
             in_flight: false,
             last_sort: None,
+            restarts: 0,
         }
     }
 
@@ -90,15 +97,20 @@ impl Range {
         }
         self.position = Position::After(last_id);
         if let (false, Some(Some(last))) = (self.disordered, sorts.last()) {
-            self.lt = self.lt.min(Timestamp::from_seconds(last.saturating_add(1)));
+            let seen_from = Timestamp::from_seconds(last.saturating_add(1));
+            self.restarts = if seen_from < self.lt { 0 } else { self.restarts };
+            self.lt = self.lt.min(seen_from);
         }
         self.disordered && !was_disordered
     }
 
-    /// Begins again at what is left of the range, because its cursor is gone.
-    pub(crate) fn restart(&mut self) {
+    /// Begins again at what is left of the range, because its cursor is gone. False when that has
+    /// led nowhere too often.
+    pub(crate) fn restart(&mut self) -> bool {
         self.position = Position::Top;
         self.last_sort = None;
+        self.restarts = self.restarts.saturating_add(1);
+        self.restarts <= RESTARTS
     }
 
     /// Whether everything in it was seen: the list is in order and has gone below it.

@@ -108,11 +108,12 @@ impl RangeSet {
     }
 
     /// The object that a range was to go on after is gone: what is left of it is asked for anew.
-    pub(crate) fn cursor_gone(&mut self, id: RangeId) {
-        if let Some(range) = self.ranges.get_mut(&id) {
+    /// False when that has led nowhere too often.
+    pub(crate) fn cursor_gone(&mut self, id: RangeId) -> bool {
+        self.ranges.get_mut(&id).is_some_and(|range| {
             range.in_flight = false;
-            range.restart();
-        }
+            range.restart()
+        })
     }
 
     /// Seconds of time left in a range above `earliest`.

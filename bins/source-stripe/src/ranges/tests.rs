@@ -188,7 +188,7 @@ impl Run<'_> {
 
     fn take_in(&mut self, copy: &mut Copy, id: RangeId, reply: Reply) {
         let Some((ids, has_more)) = reply else {
-            self.set.cursor_gone(id);
+            assert!(self.set.cursor_gone(id), "restarts lead somewhere");
             return;
         };
         let sorts: Vec<_> = ids.iter().map(|id| Some(self.server.objects[*id].created)).collect();
@@ -335,7 +335,7 @@ fn a_deleted_cursor_repeats_only_its_second() {
     set.ask(0).unwrap();
     set.arrived(0, Seen { sorts: &[Some(990), Some(980)], last_id: Some("b"), has_more: true });
     assert_eq!(set.ask(0).unwrap(), (Window::default(), Position::After("b".to_owned())));
-    set.cursor_gone(0);
+    assert!(set.cursor_gone(0));
     assert_eq!(set.ask(0).unwrap(), (Window { gte: None, lt: Some(981) }, Position::Top));
 }
 
@@ -351,4 +351,21 @@ fn a_disordered_range_keeps_its_upper_end() {
     assert!(step.found_disorder);
     assert_eq!(set.state().remaining[0].lt, Timestamp::from_seconds(1000));
     assert!(!set.split(0, Timestamp::EPOCH));
+}
+
+#[test]
+fn a_list_that_refuses_every_cursor_is_given_up() {
+    let mut set =
+        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    let mut tries = 0;
+    loop {
+        set.ask(0).unwrap();
+        set.arrived(0, Seen { sorts: &[Some(990)], last_id: Some("b"), has_more: true });
+        set.ask(0).unwrap();
+        tries += 1;
+        if !set.cursor_gone(0) {
+            break;
+        }
+    }
+    assert_eq!(tries, 9);
 }

@@ -1,0 +1,48 @@
+//! A `fake-stripe` of its own for each test.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::program::{Program, Running};
+
+/// A local Stripe; it ends with its owner.
+pub(crate) struct Fake {
+    pub(crate) url: String,
+    _running: Running,
+}
+
+impl Fake {
+    /// Starts one with these objects and further arguments.
+    pub(crate) async fn start(objects: &str, arguments: &[&str]) -> Self {
+        let program = Program::named("fake-stripe")
+            .args(["--port", "0", "--until-stdin-closes", "--objects", objects])
+            .args(arguments);
+        let mut running = program.start();
+        let line = running.message(|message| message.get("listening").is_some()).await;
+        Self { url: line["listening"].as_str().unwrap().to_owned(), _running: running }
+    }
+
+    /// What a whole copy of a stream holds: the objects as one line each, by id.
+    pub(crate) async fn oracle(&self, stream: &str) -> BTreeMap<String, String> {
+        let text = self.get(&format!("/__oracle/{stream}")).await;
+        let id = |line: &str| {
+            let object: Value = serde_json::from_str(line).unwrap();
+            object["id"].as_str().unwrap().to_owned()
+        };
+        text.lines().map(|line| (id(line), line.to_owned())).collect()
+    }
+
+    /// Requests to a path so far.
+    pub(crate) async fn requests(&self, path: &str) -> u64 {
+        let stats: Value = serde_json::from_str(&self.get("/__stats").await).unwrap();
+        stats["by_path"][path].as_u64().unwrap_or_default()
+    }
+
+    async fn get(&self, path: &str) -> String {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let answer = client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+}

@@ -1,0 +1,10 @@
+//! The real program against `fake-stripe`, and against a server that answers by script.
+#![cfg(test)]
+
+mod check;
+mod fake;
+mod faults;
+mod read;
+mod run;
+mod scripted;
+mod stop;
