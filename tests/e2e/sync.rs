@@ -126,7 +126,7 @@ async fn a_stream_that_is_not_allowed_or_not_enabled_is_left_out_and_said() {
 async fn a_failing_stream_stops_no_other_and_the_next_run_completes_it() {
     let folder = tempfile::tempdir().unwrap();
     let copy = Copy::Sqlite(folder.path().join("copy.db"));
-    let flags = ["--objects", "all=5,charges=300", "--fail", "path=/v1/charges,status=404,times=1"];
+    let flags = ["--objects", "all=5,charges=300", "--fail", "path=/v1/charges,status=400,times=1"];
     let stripe = FakeStripe::start(flags).await;
     let sync = || copy.sync(&stripe, folder.path()).args(["--streams", "customers,charges"]);
     let run = sync().run("").await.expect_code(8);
