@@ -40,9 +40,9 @@ const OBJECTS: [(&str, u32); 13] = [
 const QUERIES: [(&str, &str); 3] = [
     (
         "Which customers have paid most?",
-        "SELECT c.email, count(*) AS charges, sum(ch.amount) / 100.0 AS paid
+        "SELECT coalesce(c.email, c.id) AS customer, count(*) AS charges, sum(ch.amount) / 100.0 AS paid, ch.currency
 FROM charges ch JOIN customers c ON c.id = ch.customer
-WHERE ch.status = 'succeeded' GROUP BY c.id ORDER BY paid DESC, c.id LIMIT 5",
+WHERE ch.status = 'succeeded' GROUP BY c.id, ch.currency ORDER BY paid DESC, c.id LIMIT 5",
     ),
     (
         "How do the subscriptions stand?",
@@ -51,8 +51,8 @@ FROM subscriptions GROUP BY status ORDER BY subscriptions DESC, status",
     ),
     (
         "What was charged, month by month?",
-        "SELECT strftime('%Y-%m', created, 'unixepoch') AS month, count(*) AS charges, sum(amount) / 100.0 AS amount
-FROM charges GROUP BY month ORDER BY month DESC LIMIT 6",
+        "SELECT strftime('%Y-%m', created, 'unixepoch') AS month, count(*) AS charges, sum(amount) / 100.0 AS amount, currency
+FROM charges WHERE status = 'succeeded' GROUP BY month, currency ORDER BY month DESC, amount DESC LIMIT 6",
     ),
 ];
 

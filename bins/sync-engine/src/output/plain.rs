@@ -1,6 +1,6 @@
 //! Lines for people: one a stream's beginning and end, one every ten seconds.
 
-use engine::{Opening, Shown, progress};
+use engine::{Opening, Shown};
 use protocol::{
     Level, Message, Progress, StreamProgress, StreamStatus, StreamStatusKind, Timestamp,
 };
@@ -39,13 +39,14 @@ const EVERY: i64 = 9_500;
 #[derive(Debug)]
 pub(crate) struct Plain {
     volume: Volume,
-    progress: Progress,
+    /// Streams that are done, until the progress that counts their records comes.
+    done: Vec<String>,
     last_totals: Option<Timestamp>,
 }
 
 impl Plain {
-    pub(crate) fn new(volume: Volume) -> Self {
-        Self { volume, progress: Progress::default(), last_totals: None }
+    pub(crate) const fn new(volume: Volume) -> Self {
+        Self { volume, done: Vec::new(), last_totals: None }
     }
 
     pub(super) fn open(&mut self, opening: &Opening) {
@@ -59,7 +60,6 @@ impl Plain {
 
     pub(super) fn show(&mut self, shown: &Shown<'_>) {
         let Some(message) = shown.message else { return };
-        progress::fold(&mut self.progress, message, shown.ts);
         match message {
             Message::StreamStatus(status) => self.status(status),
             Message::Log(log) if self.is_heard(log.level) => {
@@ -70,14 +70,17 @@ impl Plain {
                 };
                 crate::say(&format!("{level}{}: {}", shown.emitted_by, log.message));
             }
-            Message::Progress(progress) => self.totals(progress, shown.ts),
+            Message::Progress(progress) => {
+                self.done(progress);
+                self.totals(progress, shown.ts);
+            }
+            Message::Eof(eof) => self.done(&eof.run_progress),
             Message::Log(_)
             | Message::Spec(_)
             | Message::ConnectionStatus(_)
             | Message::Catalog(_)
             | Message::SourceState(_)
-            | Message::Control(_)
-            | Message::Eof(_) => {}
+            | Message::Control(_) => {}
         }
     }
 
@@ -89,19 +92,26 @@ impl Plain {
         }
     }
 
-    fn status(&self, status: &StreamStatus) {
-        let nothing = StreamProgress::default();
-        let progress = self.progress.streams.get(&status.stream).unwrap_or(&nothing);
+    fn status(&mut self, status: &StreamStatus) {
         let line = match &status.kind {
             StreamStatusKind::Start { .. } => "started".to_owned(),
             StreamStatusKind::RangeComplete { .. } => return,
-            StreamStatusKind::Complete => format!("done, {}", counts(progress)),
+            StreamStatusKind::Complete => return self.done.push(status.stream.clone()),
             StreamStatusKind::Error { error } => format!("failed: {error}"),
             StreamStatusKind::Skip { reason } => format!("skipped: {reason}"),
         };
         let failed = matches!(status.kind, StreamStatusKind::Error { .. });
         if failed || self.volume >= Volume::Usual {
             crate::say(&protocol::secret::mask(&format!("{}: {line}", status.stream)));
+        }
+    }
+
+    fn done(&mut self, progress: &Progress) {
+        for stream in std::mem::take(&mut self.done) {
+            let records = progress.streams.get(&stream).map(counts).unwrap_or_default();
+            if self.volume >= Volume::Usual {
+                crate::say(&format!("{stream}: done, {records}"));
+            }
         }
     }
 

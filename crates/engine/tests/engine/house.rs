@@ -28,8 +28,8 @@ pub(crate) struct Remembers {
     pub(crate) lines: Vec<Value>,
     /// Looks at the state file when a state is shown.
     pub(crate) state_file: PathBuf,
-    /// After how many lines it goes away.
-    pub(crate) leaves_after: Option<usize>,
+    /// Whether it goes away once it has seen a state.
+    pub(crate) leaves_at_a_state: bool,
 }
 
 impl Client for Remembers {
@@ -38,7 +38,7 @@ impl Client for Remembers {
     }
 
     async fn show(&mut self, shown: Shown<'_>) -> io::Result<()> {
-        if self.leaves_after.is_some_and(|count| self.lines.len() >= count) {
+        if self.leaves_at_a_state && !self.of("source_state").is_empty() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let line: Value = serde_json::from_slice(&shown.line()).expect("a line is JSON");
@@ -156,7 +156,7 @@ impl House {
         self.run_count += 1;
         let outcome = Box::pin(engine::sync(&self.job(), &self.host(), &mut client, stop)).await;
         let last = client.lines.last();
-        if client.leaves_after.is_none() {
+        if !client.leaves_at_a_state {
             assert_eq!(last.expect("something was shown")["type"], "eof");
             assert_eq!(client.of("eof").len(), 1);
         }

@@ -53,7 +53,7 @@ async fn a_second_signal_kills_both_sides() {
 async fn a_client_that_goes_away_stops_the_run() {
     let mut house = House::new(ENDLESS, ECHO);
     let (_sender, receiver) = channel();
-    let client = Remembers { leaves_after: Some(1), ..Remembers::default() };
+    let client = Remembers { leaves_at_a_state: true, ..Remembers::default() };
     let (outcome, _) = house.run_with(client, receiver).await;
     assert_eq!(outcome.exit, exit::MORE, "{:?}", outcome.ending);
     let state = outcome.eof.ending_state.unwrap();

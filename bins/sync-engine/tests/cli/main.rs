@@ -1,0 +1,7 @@
+#![cfg(test)]
+//! The real program with connectors that are shell scripts.
+
+mod commands;
+mod desk;
+mod settings;
+mod sync;
