@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::meta::Noted;
-use crate::schema::{Existing, GATE, HASH, RAW};
+use crate::schema::{Existing, OWN};
 
 /// What there is under a stream's name; SQLite does not tell names apart by ASCII case.
 pub(crate) fn existing(
@@ -23,7 +23,7 @@ pub(crate) fn existing(
     key.sort_by_key(|(_, place)| *place);
     let key = key.into_iter().map(|(name, _)| name.clone()).collect();
     let columns: Vec<String> = found.into_iter().map(|(name, _)| name).collect();
-    let has_own = [RAW, GATE, HASH].iter().all(|own| columns.iter().any(|name| name == own));
+    let has_own = OWN.iter().all(|own| columns.iter().any(|name| name == own));
     let is_ours = noted.is_some() && kind == "table" && has_own;
     Ok(Some(Existing { is_ours, columns, key }))
 }

@@ -11,6 +11,7 @@ mod config;
 mod destination;
 mod failure;
 mod meta;
+mod readable;
 mod schema;
 mod setup;
 mod sql;

@@ -1,6 +1,6 @@
 //! Statements as text. Pure; every name is quoted here, and values are parameters.
 
-use crate::schema::{GATE, HASH, RAW, Table};
+use crate::schema::{GATE, HASH, OWN, RAW, READABLE, Table};
 
 /// A name as SQLite reads it back exactly, whatever is in it.
 pub(crate) fn quoted(name: &str) -> String {
@@ -17,9 +17,9 @@ pub(crate) fn literal(text: &str) -> String {
 pub(crate) struct Statements {
     /// Key; returns stamp, hash and document of the row that is there.
     pub(crate) lookup: String,
-    /// Key, stamp, hash, document.
+    /// Key, stamp, hash, document, readable document.
     pub(crate) insert: String,
-    /// Key, stamp, hash, document.
+    /// Key, stamp, hash, document, readable document.
     pub(crate) replace: String,
     /// Key, stamp, hash.
     pub(crate) restamp: String,
@@ -33,9 +33,9 @@ impl Statements {
         let is_it: Vec<String> =
             keys.iter().zip(1..).map(|(key, number)| format!("{key} = ?{number}")).collect();
         let is_it = is_it.join(" AND ");
-        let columns: Vec<String> = keys.into_iter().chain([GATE, HASH, RAW].map(quoted)).collect();
+        let columns: Vec<String> = keys.into_iter().chain(OWN.map(quoted)).collect();
         let values: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
-        let (stamp, hash, document) = (width + 1, width + 2, width + 3);
+        let (stamp, hash, document, readable) = (width + 1, width + 2, width + 3, width + 4);
         let stamped = format!("{} = ?{stamp}, {} = ?{hash}", quoted(GATE), quoted(HASH));
         Self {
             lookup: format!(
@@ -50,8 +50,9 @@ impl Statements {
                 values.join(", ")
             ),
             replace: format!(
-                "UPDATE {name} SET {stamped}, {} = ?{document} WHERE {is_it}",
-                quoted(RAW)
+                "UPDATE {name} SET {stamped}, {} = ?{document}, {} = ?{readable} WHERE {is_it}",
+                quoted(RAW),
+                quoted(READABLE)
             ),
             restamp: format!("UPDATE {name} SET {stamped} WHERE {is_it}"),
         }

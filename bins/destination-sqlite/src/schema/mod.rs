@@ -7,7 +7,7 @@ mod table;
 
 pub(crate) use mark::Mark;
 pub(crate) use plan::{Existing, plan};
-pub(crate) use table::{GATE, HASH, RAW, Table};
+pub(crate) use table::{GATE, HASH, OWN, RAW, READABLE, Table};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,11 @@ pub(crate) const RAW: &str = "_raw_data";
 pub(crate) const GATE: &str = "_updated_at";
 /// Tells an unchanged document without reading it.
 pub(crate) const HASH: &str = "_hash";
+/// The document that the columns are computed from, where SQLite cannot take the one that came apart;
+/// else null.
+pub(crate) const READABLE: &str = "_readable_data";
+/// The columns that every table has beside its key.
+pub(crate) const OWN: [&str; 4] = [GATE, HASH, RAW, READABLE];
 /// Most columns that SQLite has in a table, unless it was built otherwise.
 const MOST_COLUMNS: usize = 2000;
 
@@ -50,9 +55,8 @@ impl Table {
 
     /// The statement that makes the table.
     ///
-    /// Key, stamp and hash stand before the document: a row is compared without reading the pages
-    /// that a long document overflows to. The table keeps its rowid: rows of this size in the
-    /// primary key's own tree cost twice the time to insert and five times to look up (measured).
+    /// The table keeps its rowid: rows of this size in the primary key's own tree cost twice the time
+    /// to insert and five times to look up (measured).
     pub(crate) fn create(&self) -> String {
         let keys: Vec<String> = self.key.iter().map(|key| quoted(key)).collect();
         let mut lines: Vec<String> =
@@ -60,6 +64,7 @@ impl Table {
         lines.push(format!("{} INTEGER NOT NULL", quoted(GATE)));
         lines.push(format!("{} INTEGER", quoted(HASH)));
         lines.push(format!("{} TEXT NOT NULL", quoted(RAW)));
+        lines.push(format!("{} TEXT", quoted(READABLE)));
         lines.extend(self.columns.iter().map(definition));
         lines.push(format!("PRIMARY KEY ({})", keys.join(", ")));
         format!("CREATE TABLE {} (\n  {}\n)", quoted(&self.stream), lines.join(",\n  "))
@@ -81,7 +86,7 @@ fn check_names(stream: &str, key: &[String]) -> Result<(), String> {
         let stream = stream.escape_debug();
         return Err(format!("stream `{stream}` has a name that no table of ours can have"));
     }
-    let mut taken = BTreeSet::from([RAW, GATE, HASH].map(str::to_owned));
+    let mut taken = BTreeSet::from(OWN.map(str::to_owned));
     let twice = key.iter().find(|name| name.contains('\0') || !taken.insert(fold(name)));
     twice.map_or(Ok(()), |name| {
         let name = name.escape_debug();
@@ -96,10 +101,9 @@ pub(super) fn fold(name: &str) -> String {
 
 /// A column for each property; those beyond what a table can have stay in the document only.
 fn columns(plan: &StreamPlan, key: &[String]) -> Vec<Column> {
-    let own = [RAW, GATE, HASH];
-    let reserved: BTreeSet<String> = key.iter().map(String::as_str).chain(own).map(fold).collect();
+    let reserved: BTreeSet<String> = key.iter().map(String::as_str).chain(OWN).map(fold).collect();
     let is_kept = |name: &String| {
-        own.contains(&name.as_str())
+        OWN.contains(&name.as_str())
             || plan.key.iter().any(|path| path == std::slice::from_ref(name))
     };
     let names: Vec<&String> =

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use connector::version::{Action, Stored, Version, content_of, resolve, row_hash};
 use connector::{Key, Row, StreamBatch, marked_document, scan};
 use protocol::WrittenCounts;
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection, ToSql};
 
 use super::writer::Target;
+use crate::readable::readable;
 
 /// The field that marks a document where the catalog names none.
 const DELETED: &str = "deleted";
@@ -127,8 +127,10 @@ fn execute(
 ) -> rusqlite::Result<()> {
     let hash = row_hash(row);
     let mut values: Vec<&dyn ToSql> = vec![&row.stamp, &hash];
-    let document = document.map(ToSqlOutput::from);
-    values.extend(document.as_ref().map(|document| document as &dyn ToSql));
+    let documents = document.map(|document| (document, readable(document)));
+    if let Some((document, readable)) = &documents {
+        values.extend([document as &dyn ToSql, readable]);
+    }
     bind(statement, key, &values)?;
     match statement.raw_execute()? {
         1 => Ok(()),

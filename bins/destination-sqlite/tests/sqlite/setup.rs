@@ -22,7 +22,10 @@ async fn a_file_is_in_wal_mode_with_the_columns_of_the_contract() {
     let copy = Copy::of(&[stream("customers")]).await;
     assert_eq!(copy.column("SELECT journal_mode AS x FROM pragma_journal_mode"), ["wal"]);
     let columns = copy.column("SELECT name AS x FROM pragma_table_info('customers') ORDER BY cid");
-    assert_eq!(columns, ["id", "_account_id", "_updated_at", "_hash", "_raw_data"]);
+    assert_eq!(
+        columns,
+        ["id", "_account_id", "_updated_at", "_hash", "_raw_data", "_readable_data"]
+    );
     let virtual_ones =
         copy.column("SELECT name AS x FROM pragma_table_xinfo('customers') WHERE hidden = 2");
     assert_eq!(virtual_ones, ["name", "amount", "deleted"]);
