@@ -142,7 +142,8 @@ async fn admit<C: Client>(
         afresh.insert(stream);
     }
     forget(job, &mut kept, afresh, desk).await?;
-    kept.pipeline.places = found.clone();
+    // Streams that are not part of this run keep what is known of their places.
+    kept.pipeline.places.extend(found.clone());
     Ok(kept)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::program::{DEADLINE, Signal};
 
-use crate::desk::{CANARY, Desk, READ};
+use crate::desk::{Desk, READ};
 
 #[tokio::test]
 async fn stdout_holds_messages_and_nothing_else() {

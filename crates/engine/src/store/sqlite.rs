@@ -199,3 +199,67 @@ fn save_pipeline(
         )
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::Place;
+
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    fn store(folder: &tempfile::TempDir, pipeline: &str) -> SqliteStore {
+        let path = folder.path().join("copy.db").display().to_string();
+        SqliteStore::new(pipeline, &Config::from_iter([("path".to_owned(), path.into())]))
+    }
+
+    #[tokio::test]
+    async fn what_was_saved_is_loaded_and_pipelines_do_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = store(&folder, "one");
+        assert!(one.load().await.unwrap().source.is_empty());
+        assert!(!folder.path().join("copy.db").exists(), "loading makes nothing");
+        one.prepare().await.unwrap();
+        let places = [("a".to_owned(), Place { id: "x".to_owned(), run: None })].into();
+        let pipeline = Pipeline { places, last_run: Some("r".to_owned()), ..Pipeline::default() };
+        let streams = [("a".to_owned(), raw(r#"{"n":1.10}"#)), ("b".to_owned(), raw("2"))].into();
+        let unsaved = Unsaved { streams, global: Some(raw("{}")), places: true };
+        one.save(unsaved, Some(pipeline.clone())).await.unwrap();
+        let kept = store(&folder, "one").load().await.unwrap();
+        assert_eq!(kept.source.streams["a"].get(), r#"{"n":1.10}"#);
+        assert!(kept.source.global.is_some());
+        assert_eq!(kept.pipeline, pipeline);
+        assert!(store(&folder, "two").load().await.unwrap().source.is_empty());
+
+        one.reset(Some(vec!["a".to_owned()])).await.unwrap();
+        let kept = one.load().await.unwrap();
+        assert_eq!(kept.source.streams.keys().collect::<Vec<_>>(), ["b"]);
+        one.reset(None).await.unwrap();
+        assert!(one.load().await.unwrap().source.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_state_that_is_cut_costs_its_stream_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(&folder, "one");
+        store.prepare().await.unwrap();
+        let connection = open(&store.path).unwrap();
+        for (stream, state) in [("a", r#"{"remaining":[{"gt"#), ("b", "{}")] {
+            let insert = "INSERT INTO _sync_state (sync_id, stream, state) VALUES ('one', ?1, ?2)";
+            connection.execute(insert, [stream, state]).unwrap();
+        }
+        let kept = store.load().await.unwrap();
+        assert_eq!(kept.source.streams.keys().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(kept.unreadable[0].0, "a");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("copy.db"), "this is no database at all").unwrap();
+        let error = store(&folder, "one").load().await.unwrap_err().to_string();
+        assert!(error.contains("copy.db") && error.contains("not a database"), "{error}");
+    }
+}

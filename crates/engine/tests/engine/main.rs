@@ -4,5 +4,6 @@
 mod ends;
 mod failing_stream;
 mod house;
+mod pg_store;
 mod stops;
 mod whole;

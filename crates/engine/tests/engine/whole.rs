@@ -98,6 +98,24 @@ write) exec cat;;"#
 }
 
 #[tokio::test]
+async fn a_stream_that_sits_out_a_run_keeps_its_state_and_its_place() {
+    let mut house = House::new(GOOD_READ, ECHO);
+    let setup = r#"for stream in a b; do if grep -q "\"name\":\"$stream\"" "$catalog"; then echo '{"type":"log","log":{"level":"info","message":"ready"},"_places":{"'$stream'":{"id":"'$stream'1"}}}'; fi; done"#;
+    house.script(Role::Destination, &format!("setup) {setup};;\nwrite) exec cat;;"));
+    assert_eq!(house.run().await.0.exit, exit::OK);
+    let read = r#"cp "$state" FOLDER/given; for s in a b; do if grep -q "\"name\":\"$s\"" "$catalog"; then start $s; complete $s; fi; done"#;
+    let read = read.replace("FOLDER", house.folder().to_str().unwrap());
+    house.script(Role::Source, &format!("read) {read};;"));
+    for streams in [vec!["a"], vec!["a", "b"]] {
+        house.streams = streams;
+        let (outcome, client) = house.run().await;
+        assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
+        let given = std::fs::read_to_string(house.path("given")).unwrap();
+        assert!(given.contains(r#""b":{"n":1}"#), "{given}: {:?}", client.logs());
+    }
+}
+
+#[tokio::test]
 async fn a_flood_on_stderr_blocks_nobody() {
     let read = format!("yes noise | head -c 3000000 >&2\n{GOOD_READ}");
     assert_eq!(House::new(&read, ECHO).run().await.0.exit, exit::OK);

@@ -1,0 +1,77 @@
+//! State in a real PostgreSQL, through the store's own interface.
+
+use std::path::Path;
+
+use engine::reduce::Unsaved;
+use engine::store::{Pipeline, Store, StoreChoice};
+use protocol::{Class, ConnectorConfig, Place};
+use serde_json::json;
+use serde_json::value::RawValue;
+use testkit::postgres::Cluster;
+
+fn store(url: &str, pipeline: &str) -> Store {
+    let connector: ConnectorConfig = serde_json::from_value(json!({
+        "type": "postgres", "postgres": {"url": url, "schema": "we\"ird; drop"}
+    }))
+    .unwrap();
+    Store::choose(&StoreChoice::Auto, pipeline, &connector, Path::new(".")).unwrap()
+}
+
+fn unsaved(streams: &[(&str, &str)]) -> Unsaved {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let streams = streams.iter().map(|(name, state)| ((*name).to_owned(), raw(state)));
+    Unsaved { streams: streams.collect(), global: Some(raw(r#"{"cursor":1}"#)), places: false }
+}
+
+#[tokio::test]
+async fn what_was_saved_is_loaded_by_another_connection() {
+    let database = Cluster::shared().create_database().await;
+    let mut one = store(&database.url(), "one");
+    assert!(one.load().await.unwrap().source.is_empty(), "nothing is there, and nothing is made");
+    one.prepare().await.unwrap();
+    one.prepare().await.unwrap();
+    let places = [("a".to_owned(), Place { id: "x".to_owned(), run: Some("r".to_owned()) })];
+    let pipeline = Pipeline {
+        places: places.into(),
+        last_run: Some("r".to_owned()),
+        pinned: [("api_version".to_owned(), json!("v"))].into_iter().collect(),
+    };
+    one.save(unsaved(&[("a", "{}"), ("b", "[1]")]), Some(&pipeline)).await.unwrap();
+    one.save(unsaved(&[("b", "[2]")]), None).await.unwrap();
+
+    let kept = store(&database.url(), "one").load().await.unwrap();
+    assert_eq!(kept.source.streams["b"].get(), "[2]");
+    assert_eq!(kept.source.global.unwrap().get(), r#"{"cursor": 1}"#);
+    assert_eq!(kept.pipeline, pipeline);
+    assert!(store(&database.url(), "two").load().await.unwrap().source.is_empty());
+
+    one.reset(Some(&["a".to_owned()])).await.unwrap();
+    assert_eq!(one.load().await.unwrap().source.streams.len(), 1);
+    one.reset(None).await.unwrap();
+    assert!(one.load().await.unwrap().source.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_anew() {
+    let database = Cluster::shared().create_database().await;
+    let mut store = store(&database.url(), "one");
+    store.prepare().await.unwrap();
+    database
+        .execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await;
+    store.save(unsaved(&[("a", "{}")]), None).await.unwrap();
+    assert_eq!(store.load().await.unwrap().source.streams.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unreachable() {
+    // A port that was free a moment ago, and refuses.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut store = store(&format!("postgres://me:canary@127.0.0.1:{port}/db"), "one");
+    let error = store.load().await.unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable);
+    assert!(!error.to_string().contains("canary"), "{error}");
+}
