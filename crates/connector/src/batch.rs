@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use protocol::WrittenCounts;
 
+use crate::dead_letter::Refused;
 use crate::plan::StreamPlan;
+use crate::prune::{Prune, Prunes};
 use crate::row::{Key, Row};
 
 /// How much is gathered before it is loaded.
@@ -35,6 +37,10 @@ pub struct StreamBatch {
     pub keys: BTreeMap<Key, Vec<Row>>,
     /// Records, all versions counted.
     pub record_count: u64,
+    /// Children that are gone; to be applied after every row of `keys`.
+    pub prunes: Prunes,
+    /// Records that cannot be rows, for the dead-letter place; they are counted already.
+    pub refused: Vec<Refused>,
 }
 
 /// What is loaded at once. Streams are independent of each other.
@@ -49,15 +55,51 @@ pub struct Batch {
 impl Batch {
     /// Adds a record.
     pub fn push(&mut self, plan: &Arc<StreamPlan>, key: Key, row: Row) {
-        self.bytes = self.bytes.saturating_add(row.document.len()).saturating_add(256);
-        let stream = self.streams.entry(plan.name().to_owned()).or_insert_with(|| StreamBatch {
+        let stream = self.grow(plan, row.document.len());
+        stream.record_count = stream.record_count.saturating_add(1);
+        stream.keys.entry(key).or_default().push(row);
+        self.count(plan);
+    }
+
+    /// Adds that children of a stream are gone.
+    pub fn prune(&mut self, plan: &Arc<StreamPlan>, prune: Prune) {
+        let size = prune.keep.iter().map(String::len).sum();
+        self.grow(plan, size).prunes.push(prune);
+        self.count(plan);
+    }
+
+    /// Adds a record that cannot be a row.
+    pub fn refuse(&mut self, plan: &Arc<StreamPlan>, refused: Refused) {
+        self.grow(plan, refused.record.len()).refused.push(refused);
+        self.count(plan);
+    }
+
+    /// Whether a record may not come into this batch, because children that are gone are applied
+    /// after its rows and this is one of them, come back.
+    #[must_use]
+    pub fn must_be_loaded_before(&self, stream: &str, key: &Key, row: &Row) -> bool {
+        let id = key.first().map_or("", String::as_str);
+        self.streams.get(stream).is_some_and(|batch| {
+            !batch.prunes.is_empty() && batch.prunes.concern(id, &row.document)
+        })
+    }
+
+    fn grow(&mut self, plan: &Arc<StreamPlan>, size: usize) -> &mut StreamBatch {
+        self.bytes = self.bytes.saturating_add(size).saturating_add(256);
+        self.streams.entry(plan.name().to_owned()).or_insert_with(|| StreamBatch {
             plan: Arc::clone(plan),
             keys: BTreeMap::new(),
             record_count: 0,
-        });
-        stream.record_count = stream.record_count.saturating_add(1);
-        self.rows = self.rows.max(usize::try_from(stream.record_count).unwrap_or(usize::MAX));
-        stream.keys.entry(key).or_default().push(row);
+            prunes: Prunes::default(),
+            refused: Vec::new(),
+        })
+    }
+
+    fn count(&mut self, plan: &StreamPlan) {
+        let Some(stream) = self.streams.get(plan.name()) else { return };
+        let records = usize::try_from(stream.record_count).unwrap_or(usize::MAX);
+        let others = stream.prunes.all().len().saturating_add(stream.refused.len());
+        self.rows = self.rows.max(records.saturating_add(others));
     }
 
     /// Whether nothing was added.

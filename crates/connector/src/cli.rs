@@ -67,10 +67,33 @@ pub(crate) enum DestinationCommand {
     Write(ConfigAndCatalog),
     /// Remove the places that this tool made
     Teardown(ConfigMaybeCatalog),
+    /// Records that could not be stored: list them, or try them again
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Print completions for a shell
     Completions {
         /// The shell
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Print each one, with its error, as a log message
+    List {
+        #[command(flatten)]
+        config: Config,
+        /// Those of this stream only
+        #[arg(long, value_name = "NAME")]
+        stream: Option<String>,
+    },
+    /// Write them again; those that are stored now are removed from the list
+    Retry {
+        #[command(flatten)]
+        base: ConfigAndCatalog,
+        /// Those of this stream only
+        #[arg(long, value_name = "NAME")]
+        stream: Option<String>,
     },
 }
 

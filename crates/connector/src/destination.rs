@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 
 use crate::about::About;
 use crate::batch::{Batch, BatchLimits, Loaded};
+use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::plan::StreamPlan;
+use crate::shape::Shape;
 
 /// A program that writes into some system.
 #[expect(async_fn_in_trait, reason = "each program has one connector, driven by one task")]
@@ -70,13 +72,42 @@ pub trait Destination: Sized {
     /// When the connection fails as a whole.
     async fn begin(&mut self, plans: &[StreamPlan]) -> Result<Loaded, Error>;
 
+    /// How documents of a stream are to be kept. Asked after [`Destination::begin`].
+    fn shape(&self, _: &StreamPlan) -> Shape {
+        Shape::default()
+    }
+
     /// Stores a batch: each key by [`crate::version::resolve`] over its versions and what is stored.
     ///
     /// When it returns, the rows of every stream reported as written are durable; of a stream reported
-    /// as failed none is acknowledged. Transient failures are retried inside.
+    /// as failed none is acknowledged. Transient failures are retried inside. A row that cannot be stored
+    /// is counted as refused and goes, as those that the batch names, to the dead-letter place.
     ///
     /// # Errors
     ///
     /// When the connection failed as a whole: nothing of the batch is acknowledged.
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error>;
+
+    /// The next dead letters with a number greater than `after`, in order, at most some hundred; of
+    /// one stream or of all. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read, or this destination keeps none.
+    async fn dead_letters(
+        &mut self,
+        _stream: Option<&str>,
+        _after: i64,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        Err(Error::config(format!("listing dead letters: {} keeps none", Self::ABOUT.name)))
+    }
+
+    /// Removes dead letters, except those that were refused again meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be removed.
+    async fn forget(&mut self, _letters: &[DeadLetter]) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -31,9 +31,7 @@ pub(crate) async fn write<D: Destination>(
     out: &mut Emitter,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let unwritable = destination.begin(&plans).await?;
-    let mut intake = Intake::new(plans, destination.limits(), destination.echoes_records());
-    intake.settle(0, protocol::Written::new(), unwritable);
+    let mut intake = Intake::begin(destination, plans).await?;
     let mut input = Input { reader: Reader::new(input), end: None };
     while input.end.is_none() || !intake.is_idle() {
         input.fill(&mut intake, stop).await;

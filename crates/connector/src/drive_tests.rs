@@ -7,15 +7,80 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::about::About;
-use crate::batch::BatchLimits;
+use crate::batch::{BatchLimits, StreamBatch};
+use crate::dead_letter::{DeadLetter, Refused};
+use crate::row::{Key, Row};
 use crate::stop::stop_channel;
-use crate::version::resolve;
+use crate::version::{Action, Stored, Version, resolve};
 
-/// Keeps rows in memory; streams whose name begins with `bad` fail at their first load.
+#[path = "drive_letter_tests.rs"]
+mod letters;
+#[path = "drive_prune_tests.rs"]
+mod prunes;
+
+/// Keeps rows in memory. Streams whose name begins with `bad` fail at their first load; records
+/// that say `odd` are refused while it is strict.
 #[derive(Default)]
 struct Memory {
-    rows: BTreeMap<(String, Vec<String>), String>,
+    rows: BTreeMap<(String, Key), (Stored, String)>,
+    letters: Vec<DeadLetter>,
+    strict: bool,
     loads: u32,
+}
+
+impl Memory {
+    fn store_or_bury(
+        &mut self,
+        name: &str,
+        plan: &StreamPlan,
+        key: &Key,
+        rows: &[Row],
+    ) -> WrittenCounts {
+        let odd = rows.iter().find(|row| self.strict && row.document.contains("odd"));
+        let Some(row) = odd else { return self.store(name, key, rows) };
+        let (error, record) = ("odd".to_owned(), row.record(plan));
+        self.bury(name, &Refused { key: key.clone(), error, record });
+        WrittenCounts { refused: rows.len() as u64, ..WrittenCounts::default() }
+    }
+
+    fn store(&mut self, name: &str, key: &Key, rows: &[Row]) -> WrittenCounts {
+        let at = (name.to_owned(), key.clone());
+        let stored = self.rows.get(&at).map(|(stored, _)| *stored);
+        let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
+        let resolution = resolve(stored, &versions);
+        match resolution.action {
+            Action::Keep => {}
+            Action::Restamp(row) | Action::Mark(row) => self.rows.get_mut(&at).unwrap().0 = row,
+            Action::Write { index, row, .. } => {
+                self.rows.insert(at, (row, rows[index].document.clone()));
+            }
+        }
+        resolution.counts
+    }
+
+    fn prune(&mut self, name: &str, batch: &StreamBatch) {
+        for prune in batch.prunes.all() {
+            let concerned = self.rows.iter_mut().filter(|((stream, key), (_, document))| {
+                stream == name && prune.concerns(&key[0], document)
+            });
+            for (stored, _) in concerned.map(|(_, row)| row) {
+                *stored = after(*stored, &prune.version());
+            }
+        }
+    }
+
+    fn bury(&mut self, stream: &str, refused: &Refused) {
+        let stream = stream.to_owned();
+        let known = self.letters.iter_mut().find(|letter| letter.record == refused.record);
+        if let Some(letter) = known {
+            letter.tries += 1;
+            return;
+        }
+        let number = self.letters.last().map_or(1, |letter| letter.number + 1);
+        let (key, error) = (refused.key_text(), refused.error.clone());
+        let (record, at) = (refused.record.clone(), "2026-01-01T00:00:00Z".to_owned());
+        self.letters.push(DeadLetter { number, tries: 1, stream, key, error, record, at });
+    }
 }
 
 impl Destination for Memory {
@@ -61,11 +126,12 @@ impl Destination for Memory {
         let mut loaded = Loaded::default();
         for (name, stream) in batch.streams {
             let mut counts = WrittenCounts::default();
-            for (key, rows) in stream.keys {
-                let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
-                counts.add(&resolve(None, &versions).counts);
-                let last = rows.into_iter().next_back().unwrap();
-                self.rows.insert((name.clone(), key), last.document);
+            for (key, rows) in &stream.keys {
+                counts.add(&self.store_or_bury(&name, &stream.plan, key, rows));
+            }
+            self.prune(&name, &stream);
+            for refused in &stream.refused {
+                self.bury(&name, refused);
             }
             let result = if name.starts_with("bad") {
                 Err(Error::permission(format!("writing `{name}`")))
@@ -76,11 +142,38 @@ impl Destination for Memory {
         }
         Ok(loaded)
     }
+
+    async fn dead_letters(
+        &mut self,
+        stream: Option<&str>,
+        after: i64,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let is_asked = |letter: &&DeadLetter| {
+            letter.number > after && stream.is_none_or(|stream| letter.stream == stream)
+        };
+        Ok(self.letters.iter().filter(is_asked).take(2).cloned().collect())
+    }
+
+    async fn forget(&mut self, letters: &[DeadLetter]) -> Result<(), Error> {
+        let is_gone = |letter: &DeadLetter| {
+            letters.iter().any(|gone| (gone.number, gone.tries) == (letter.number, letter.tries))
+        };
+        self.letters.retain(|letter| !is_gone(letter));
+        Ok(())
+    }
+}
+
+/// The row after a version that brings no document.
+fn after(stored: Stored, version: &Version) -> Stored {
+    match resolve(Some(stored), std::slice::from_ref(version)).action {
+        Action::Restamp(row) | Action::Mark(row) => row,
+        Action::Keep | Action::Write { .. } => stored,
+    }
 }
 
 fn plans(names: &[&str]) -> Vec<StreamPlan> {
     let plan = |name: &&str| {
-        let stream = json!({"name": name, "primary_key": [["id"]], "newer_than_field": "at"});
+        let stream = json!({"name": name, "primary_key": [["id"]], "newer_than_field": "at", "soft_delete_field": "deleted"});
         let stream = serde_json::from_value(stream).unwrap();
         StreamPlan::new(&ConfiguredStream::new(stream)).unwrap()
     };

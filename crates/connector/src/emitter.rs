@@ -154,6 +154,10 @@ impl Emitter {
         self.message(&Message::Log(Log::new(level, message))).await
     }
 
+    pub(crate) async fn tell(&mut self, log: Log) -> Result<(), Error> {
+        self.message(&Message::Log(log)).await
+    }
+
     /// Emits the identity of each stream's place, with a word for people.
     ///
     /// # Errors

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::{Kind, Level, Line, Log, Message, StateScope, StreamStatusKind, Written};
+use protocol::{Kind, Level, Line, Log, Message, Record, StateScope, StreamStatusKind, Written};
 
 use crate::batch::{Batch, BatchLimits, Loaded};
+use crate::dead_letter::Refused;
+use crate::destination::Destination;
 use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::ledger::{Ledger, Waiting};
 use crate::plan::StreamPlan;
-use crate::row::{Refusal, read_row};
+use crate::prune::Prune;
+use crate::row::{Reading, Refusal, read};
 
 /// Refusals of one stream that are told one by one.
 const REFUSALS_TOLD: u64 = 10;
@@ -34,11 +37,45 @@ pub(crate) struct Intake {
     /// Counts that no state has carried yet.
     written: Written,
     dropped: BTreeMap<String, u64>,
+    changed: BTreeMap<String, Changed>,
+    /// A record that came in and has to wait until the batch is taken out.
+    held: Option<Admission>,
     ledger: Ledger,
 }
 
+/// What had to be changed about the documents of a stream.
+#[derive(Debug, Default)]
+struct Changed {
+    unfit: u64,
+    replaced: u64,
+}
+
+/// A record that was read and has a place.
+#[derive(Debug)]
+struct Admission {
+    plan: Arc<StreamPlan>,
+    reading: Reading,
+    /// What it says of the children of other streams.
+    prunes: Vec<(Arc<StreamPlan>, Prune)>,
+    echo: Option<Vec<u8>>,
+}
+
 impl Intake {
-    pub(crate) fn new(plans: Vec<StreamPlan>, limits: BatchLimits, echoes: bool) -> Self {
+    /// Prepares a destination and what it will be given.
+    pub(crate) async fn begin<D: Destination>(
+        destination: &mut D,
+        mut plans: Vec<StreamPlan>,
+    ) -> Result<Self, Error> {
+        let unwritable = destination.begin(&plans).await?;
+        for plan in &mut plans {
+            plan.shape = destination.shape(plan);
+        }
+        let mut intake = Self::new(plans, destination.limits(), destination.echoes_records());
+        intake.settle(0, Written::new(), unwritable);
+        Ok(intake)
+    }
+
+    fn new(plans: Vec<StreamPlan>, limits: BatchLimits, echoes: bool) -> Self {
         Self {
             plans: plans.into_iter().map(|p| (p.name().to_owned(), Arc::new(p))).collect(),
             limits,
@@ -47,12 +84,16 @@ impl Intake {
             refused: Written::new(),
             written: Written::new(),
             dropped: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            held: None,
             ledger: Ledger::default(),
         }
     }
 
     pub(crate) const fn has_room(&self) -> bool {
-        !self.batch.is_full(&self.limits) && self.ledger.queued_bytes() < self.limits.bytes
+        self.held.is_none()
+            && !self.batch.is_full(&self.limits)
+            && self.ledger.queued_bytes() < self.limits.bytes
     }
 
     pub(crate) fn holds_rows(&self) -> bool {
@@ -62,6 +103,16 @@ impl Intake {
     /// Whether there is anything that could be loaded or released.
     pub(crate) fn is_idle(&self) -> bool {
         self.batch.is_empty() && self.ledger.queued_bytes() == 0
+    }
+
+    /// Whether a stream is in the catalog.
+    pub(crate) fn knows(&self, stream: &str) -> bool {
+        self.plans.contains_key(stream)
+    }
+
+    /// Whether a stream has failed here.
+    pub(crate) fn has_failed(&self, stream: &str) -> bool {
+        self.ledger.has_failed(stream)
     }
 
     pub(crate) const fn flush_ms(&self) -> u64 {
@@ -103,23 +154,84 @@ impl Intake {
 
     fn record(&mut self, line: &Line<'_>) -> Result<(), protocol::DecodeError> {
         let record = line.record()?;
-        self.ledger.record();
         if self.ledger.has_failed(&record.stream) {
+            self.ledger.record();
             self.drop_one(&record.stream);
             return Ok(());
         }
-        let Some(plan) = self.plans.get(record.stream.as_ref()) else {
+        let Some(plan) = self.plans.get(record.stream.as_ref()).map(Arc::clone) else {
+            self.ledger.record();
             self.unknown_stream(&record.stream);
             return Ok(());
         };
-        match read_row(plan, &record) {
-            Ok((key, row)) => self.batch.push(plan, key, row),
-            Err(refusal) => self.refuse(&record.stream, &refusal),
-        }
-        if self.echoes {
-            self.ledger.pass(Waiting::Other, line.raw.to_vec());
+        let echo = self.echoes.then(|| line.raw.to_vec());
+        match read(&plan, &record) {
+            Ok(reading) => {
+                let prunes = self.prunes(&record, reading.row.version.stamp);
+                let admission = Admission { plan, reading, prunes, echo };
+                self.admit_or_hold(admission);
+            }
+            Err(refusal) => self.refuse(&plan, &record, &refusal, echo),
         }
         Ok(())
+    }
+
+    /// What a record says of children whose stream is written here.
+    fn prunes(&self, record: &Record<'_>, stamp: i64) -> Vec<(Arc<StreamPlan>, Prune)> {
+        let ours = record.prune.iter().filter_map(|prune| {
+            let child = self.plans.get(&prune.stream)?;
+            let prune = Prune::of(prune, child, record, stamp)?;
+            (!self.ledger.has_failed(child.name())).then(|| (Arc::clone(child), prune))
+        });
+        ours.collect()
+    }
+
+    fn admit_or_hold(&mut self, admission: Admission) {
+        let Admission { plan, reading: Reading { key, row, .. }, .. } = &admission;
+        if self.batch.must_be_loaded_before(plan.name(), key, row) {
+            self.held = Some(admission);
+        } else {
+            self.admit(admission);
+        }
+    }
+
+    fn admit(&mut self, admission: Admission) {
+        let Admission { plan, reading, prunes, echo } = admission;
+        self.ledger.record();
+        self.note_changes(&plan, &reading);
+        self.batch.push(&plan, reading.key, reading.row);
+        for (child, prune) in prunes {
+            self.batch.prune(&child, prune);
+        }
+        self.echo(echo);
+    }
+
+    fn echo(&mut self, echo: Option<Vec<u8>>) {
+        if let Some(line) = echo {
+            self.ledger.pass(Waiting::Other, line);
+        }
+    }
+
+    /// Counts what was changed about a document; the first of a stream is told at once.
+    fn note_changes(&mut self, plan: &StreamPlan, Reading { key, unfit, replaced, .. }: &Reading) {
+        if unfit.saturating_add(*replaced) == 0 {
+            return;
+        }
+        let stream = plan.name();
+        let changed = self.changed.entry(stream.to_owned()).or_default();
+        let is_first_unfit = changed.unfit == 0 && *unfit > 0;
+        let is_first_replaced = changed.replaced == 0 && *replaced > 0;
+        changed.unfit = changed.unfit.saturating_add(*unfit);
+        changed.replaced = changed.replaced.saturating_add(*replaced);
+        let told = format!("record {key:?} of stream `{stream}`");
+        if is_first_unfit {
+            let text = format!("{told}: a value that does not fit its column is kept in `_unfit`");
+            self.tell(Message::Log(Log::new(Level::Warn, text)));
+        }
+        if is_first_replaced {
+            let text = format!("{told}: NUL or half a character became U+FFFD");
+            self.tell(Message::Log(Log::new(Level::Warn, text)));
+        }
     }
 
     fn drop_one(&mut self, stream: &str) {
@@ -136,12 +248,23 @@ impl Intake {
         self.drop_one(stream);
     }
 
-    fn refuse(&mut self, stream: &str, refusal: &Refusal) {
-        let counts = self.refused.entry(stream.to_owned()).or_default();
+    fn refuse(
+        &mut self,
+        plan: &Arc<StreamPlan>,
+        record: &Record<'_>,
+        refusal: &Refusal,
+        echo: Option<Vec<u8>>,
+    ) {
+        self.ledger.record();
+        let counts = self.refused.entry(plan.name().to_owned()).or_default();
         counts.refused = counts.refused.saturating_add(1);
         if counts.refused <= REFUSALS_TOLD {
             self.tell(Message::Log(Log::new(Level::Error, refusal.to_string())));
         }
+        let record = record.data.get().to_owned();
+        let refused = Refused { key: refusal.key(), error: refusal.to_string(), record };
+        self.batch.refuse(plan, refused);
+        self.echo(echo);
     }
 
     fn tell(&mut self, message: Message) {
@@ -164,13 +287,17 @@ impl Intake {
         }));
     }
 
-    /// Takes out everything that came in since the last time.
+    /// Takes out everything that came in since the last time, and lets in who waited for it.
     pub(crate) fn take(&mut self) -> Filled {
-        Filled {
+        let filled = Filled {
             batch: std::mem::take(&mut self.batch),
             position: self.ledger.position(),
             refused: std::mem::take(&mut self.refused),
+        };
+        if let Some(admission) = self.held.take() {
+            self.admit(admission);
         }
+        filled
     }
 
     /// Every record up to `position` is durable, refused, or of a stream that has failed.
@@ -204,8 +331,15 @@ impl Intake {
         out.flush().await
     }
 
-    /// Tells what no state has carried, and what was dropped.
+    /// Tells what no state has carried, what was dropped, and what was changed.
     pub(crate) async fn finish(&mut self, out: &mut Emitter) -> Result<(), Error> {
+        for (stream, Changed { unfit, replaced }) in std::mem::take(&mut self.changed) {
+            let text = format!(
+                "stream `{stream}`: {unfit} values that do not fit their column are in `_unfit`, \
+                 {replaced} characters that no text can hold became U+FFFD"
+            );
+            out.log(Level::Warn, text).await?;
+        }
         for (stream, count) in std::mem::take(&mut self.dropped) {
             let text = format!("stream `{stream}` failed: {count} later records were not written");
             out.log(Level::Warn, text).await?;

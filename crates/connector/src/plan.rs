@@ -4,6 +4,7 @@ use protocol::{ConfiguredCatalog, ConfiguredStream, Stream};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::shape::Shape;
 
 /// A configured stream, checked and prepared for writing.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ pub struct StreamPlan {
     pub volatile: Vec<String>,
     /// Top-level fields whose values are limited, with the values allowed (`_account_id`).
     pub enums: Vec<(String, Vec<String>)>,
+    /// How the destination keeps documents; from [`crate::Destination::shape`].
+    pub shape: Shape,
 }
 
 impl StreamPlan {
@@ -47,6 +50,7 @@ impl StreamPlan {
             key,
             volatile: volatile(stream),
             enums: enums(stream),
+            shape: Shape::default(),
             configured: configured.clone(),
         })
     }

@@ -12,8 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::about::About;
 use crate::cli::{
-    self, ConfigAndCatalog, ConfigMaybeCatalog, DestinationCli, DestinationCommand, SourceCli,
-    SourceCommand,
+    self, ConfigAndCatalog, ConfigMaybeCatalog, DeadLettersCommand, DestinationCli,
+    DestinationCommand, SourceCli, SourceCommand,
 };
 use crate::config::Environment;
 use crate::destination::Destination;
@@ -23,7 +23,7 @@ use crate::logs;
 use crate::plan::plans;
 use crate::source::{ReadRequest, Source};
 use crate::stop::{Stop, stop_channel};
-use crate::{arguments, config, drive};
+use crate::{arguments, config, dead_letter, drive};
 
 /// Runs a source's command line to its exit status.
 pub fn run_source<S: Source>(
@@ -132,6 +132,15 @@ async fn destination<D: Destination>(
         DestinationCommand::Teardown(args) => {
             let (config, catalog) = with_maybe_catalog(&args)?;
             open(&config)?.teardown(catalog.as_ref(), out).await
+        }
+        DestinationCommand::DeadLetters(DeadLettersCommand::List { config, stream }) => {
+            dead_letter::list(&mut open(&config.config)?, stream.as_deref(), out).await
+        }
+        DestinationCommand::DeadLetters(DeadLettersCommand::Retry { base, stream }) => {
+            one_from_stdin([base.config.config.as_str(), &base.catalog])?;
+            let mut destination = open(&base.config.config)?;
+            let plans = plans(&arguments::catalog(&base.catalog)?)?;
+            dead_letter::retry(&mut destination, plans, stream.as_deref(), out).await
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A record as a destination keeps it: key, stamp, deleted mark, hash, and the document's bytes.
 
+use std::borrow::Cow;
+
 use protocol::Record;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::plan::StreamPlan;
 use crate::scan::{Member, members};
+use crate::shape::{self, Misfit, with_unfit};
 use crate::version::Version;
 
 /// The values that identify a record, as text, in the key's order.
@@ -19,10 +22,49 @@ pub struct Row {
     pub document: String,
 }
 
+impl Row {
+    /// The record's data again, as far as it can be had: with the stamp where it was taken out.
+    #[must_use]
+    pub fn record(&self, plan: &StreamPlan) -> String {
+        if plan.shape.keeps_stamp {
+            return self.document.clone();
+        }
+        let field = serde_json::Value::from(plan.stream().newer_than_field.as_str());
+        let body = self.document.trim_end();
+        let body = body.strip_suffix('}').unwrap_or(body);
+        format!("{body},{field}:{}}}", self.version.stamp)
+    }
+}
+
 /// Why a record cannot be stored; the stream goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(String);
+#[error("{reason}")]
+pub struct Refusal {
+    reason: String,
+    /// The key, as far as it could be read.
+    key: Option<Key>,
+}
+
+impl Refusal {
+    pub(crate) const fn of(reason: String) -> Self {
+        Self { reason, key: None }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key.clone().unwrap_or_default()
+    }
+}
+
+/// A record as read, and what had to be changed about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) key: Key,
+    pub(crate) row: Row,
+    /// Values set to null because their column does not take them.
+    pub(crate) unfit: u64,
+    /// Characters that no text can hold.
+    pub(crate) replaced: u64,
+}
 
 /// Reads key, stamp and deleted mark of a record, in one walk over its top level.
 ///
@@ -30,31 +72,43 @@ pub struct Refusal(String);
 ///
 /// When a key value or the stamp is missing, or a value is not one of those the catalog allows.
 pub fn read_row(plan: &StreamPlan, record: &Record<'_>) -> Result<(Key, Row), Refusal> {
-    let text = record.data.get();
-    let mut found = Found::default();
+    read(plan, record).map(|reading| (reading.key, reading.row))
+}
+
+pub(crate) fn read(plan: &StreamPlan, record: &Record<'_>) -> Result<Reading, Refusal> {
+    let came = record.data.get();
+    let clean = if plan.shape.replaces_characters { shape::replaced(came) } else { None };
+    let (text, replaced) =
+        clean.map_or((Cow::Borrowed(came), 0), |(text, count)| (Cow::Owned(text), count));
+    let first = walk(plan, &text);
+    if first.misfits.is_empty() {
+        let (key, row) = first.row(plan, record, &text)?;
+        return Ok(Reading { key, row, unfit: 0, replaced });
+    }
+    let unfit = u64::try_from(first.misfits.len()).unwrap_or(u64::MAX);
+    let fitting = with_unfit(&text, first.misfits);
+    let (key, row) = walk(plan, &fitting).row(plan, record, &fitting)?;
+    Ok(Reading { key, row, unfit, replaced })
+}
+
+fn walk<'a>(plan: &StreamPlan, text: &'a str) -> Found<'a> {
+    let mut found = Found { key: vec![None; plan.key.len()], ..Found::default() };
     for member in members(text) {
         found.take(plan, &member);
     }
-    let key = key_values(plan, text)?;
-    check_enums(plan, text)?;
-    let stamp = found.stamp(plan, &key)?;
-    let version = Version {
-        stamp,
-        content: found.hash.digest(),
-        deleted: found.deleted,
-        stub: found.deleted && !found.has_more,
-        origin: record.origin,
-    };
-    Ok((key, Row { version, document: found.document(text) }))
+    found
 }
 
 #[derive(Default)]
 struct Found<'a> {
     /// Text and place of the `newer_than_field`.
     newer_than: Option<Member<'a>>,
+    /// The value of the first field of each part of the key.
+    key: Vec<Option<&'a str>>,
     deleted: bool,
     /// Whether there is anything beyond what a stub has.
     has_more: bool,
+    misfits: Vec<Misfit>,
     hash: Xxh3Default,
 }
 
@@ -65,11 +119,16 @@ impl<'a> Found<'a> {
             self.newer_than = Some(*member);
             return;
         }
+        let is_key = self.take_key(plan, member);
         if stream.soft_delete_field.as_deref().is_some_and(|field| member.is(field)) {
             self.deleted = member.value == "true";
-        } else if !is_stub_field(plan, member) {
+        } else if !is_key && !is_stub_field(member) {
             self.has_more = true;
         }
+        if !self.misfits.is_empty() {
+            self.misfits.retain(|misfit| !member.is(&misfit.name));
+        }
+        self.misfits.extend(plan.shape.misfit(member));
         if !plan.volatile.iter().any(|name| member.is(name)) {
             self.hash.update(member.raw_key.as_bytes());
             self.hash.update(b"\0");
@@ -78,11 +137,57 @@ impl<'a> Found<'a> {
         }
     }
 
+    fn take_key(&mut self, plan: &StreamPlan, member: &Member<'a>) -> bool {
+        let mut is_key = false;
+        for (path, slot) in plan.key.iter().zip(&mut self.key) {
+            if path.first().is_some_and(|name| member.is(name)) {
+                *slot = Some(member.value);
+                is_key = true;
+            }
+        }
+        is_key
+    }
+
+    fn row(
+        &self,
+        plan: &StreamPlan,
+        record: &Record<'_>,
+        text: &str,
+    ) -> Result<(Key, Row), Refusal> {
+        let key = self.key_values(plan)?;
+        let refuse = |refusal: Refusal| Refusal { key: Some(key.clone()), ..refusal };
+        check_enums(plan, text).map_err(refuse)?;
+        let version = Version {
+            stamp: self.stamp(plan, &key).map_err(refuse)?,
+            content: self.hash.digest(),
+            deleted: self.deleted,
+            stub: self.deleted && !self.has_more,
+            origin: record.origin,
+        };
+        let document = if plan.shape.keeps_stamp { text.to_owned() } else { self.document(text) };
+        Ok((key, Row { version, document }))
+    }
+
+    fn key_values(&self, plan: &StreamPlan) -> Result<Key, Refusal> {
+        let value = |(path, found): (&Vec<String>, &Option<&str>)| {
+            let rest = path.get(1..).unwrap_or_default();
+            let value = found
+                .and_then(|found| if rest.is_empty() { Some(found) } else { lookup(found, rest) });
+            value.and_then(scalar_text).ok_or_else(|| {
+                let (name, path) = (plan.name(), path.join("."));
+                Refusal::of(format!(
+                    "a record of stream `{name}` has no value for its key `{path}`"
+                ))
+            })
+        };
+        plan.key.iter().zip(&self.key).map(value).collect()
+    }
+
     /// Whole seconds, rounded down.
     fn stamp(&self, plan: &StreamPlan, key: &Key) -> Result<i64, Refusal> {
         let field = &plan.stream().newer_than_field;
         let refuse = |what: &str| {
-            Refusal(format!("record {key:?} of stream `{}` has {what} `{field}`", plan.name()))
+            Refusal::of(format!("record {key:?} of stream `{}` has {what} `{field}`", plan.name()))
         };
         let text = self.newer_than.ok_or_else(|| refuse("no"))?.value;
         let whole = text.split_once(['.', 'e', 'E']).map_or(text, |(whole, _)| whole);
@@ -115,24 +220,8 @@ impl<'a> Found<'a> {
     }
 }
 
-fn is_stub_field(plan: &StreamPlan, member: &Member<'_>) -> bool {
-    member.is("id")
-        || member.is("object")
-        || member.raw_key.starts_with('_')
-        || plan.key.iter().any(|path| path.first().is_some_and(|name| member.is(name)))
-}
-
-fn key_values(plan: &StreamPlan, text: &str) -> Result<Key, Refusal> {
-    let value = |path: &Vec<String>| {
-        lookup(text, path).and_then(scalar_text).ok_or_else(|| {
-            let path = path.join(".");
-            Refusal(format!(
-                "a record of stream `{}` has no value for its key `{path}`",
-                plan.name()
-            ))
-        })
-    };
-    plan.key.iter().map(value).collect()
+fn is_stub_field(member: &Member<'_>) -> bool {
+    member.is("id") || member.is("object") || member.raw_key.starts_with('_')
 }
 
 fn check_enums(plan: &StreamPlan, text: &str) -> Result<(), Refusal> {
@@ -140,7 +229,7 @@ fn check_enums(plan: &StreamPlan, text: &str) -> Result<(), Refusal> {
         let value = lookup(text, std::slice::from_ref(field)).and_then(scalar_text);
         if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
             let came = value.unwrap_or_else(|| "nothing".to_owned());
-            return Err(Refusal(format!(
+            return Err(Refusal::of(format!(
                 "a record of stream `{}` has `{came}` as `{field}`, but this place holds {allowed:?}",
                 plan.name()
             )));
@@ -150,14 +239,14 @@ fn check_enums(plan: &StreamPlan, text: &str) -> Result<(), Refusal> {
 }
 
 /// The value at a path; of a key that is there twice, the last.
-fn lookup<'a>(object: &'a str, path: &[String]) -> Option<&'a str> {
+pub(crate) fn lookup<'a>(object: &'a str, path: &[String]) -> Option<&'a str> {
     let (name, rest) = path.split_first()?;
     let value = members(object).filter(|member| member.is(name)).last()?.value;
     if rest.is_empty() { Some(value) } else { lookup(value, rest) }
 }
 
 /// A string's value, or a number or boolean as it is written; null and nested values are no key.
-fn scalar_text(value: &str) -> Option<String> {
+pub(crate) fn scalar_text(value: &str) -> Option<String> {
     match value.as_bytes().first()? {
         b'"' => serde_json::from_str(value).ok(),
         b'{' | b'[' | b'n' => None,
