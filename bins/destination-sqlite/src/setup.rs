@@ -25,7 +25,7 @@ pub(crate) fn setup(path: &Path, tables: &[Table]) -> Result<Places, Error> {
     let before = look(&transaction, path, tables)?;
     for (table, found) in tables.iter().zip(&before.tables) {
         for statement in plan(table, found.as_ref()).map_err(Error::config)? {
-            tracing::info!(%statement, "changing the schema");
+            tracing::debug!(%statement, "changing the schema");
             transaction.execute_batch(&statement).map_err(failed)?;
         }
         match before.noted.get(&table.stream) {
