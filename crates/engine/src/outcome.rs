@@ -18,6 +18,8 @@ pub struct Ending {
     pub unfinished: Vec<String>,
     /// Whether a limit on records explains streams without a last status.
     pub limited: bool,
+    /// Streams that reached their limit on records, whatever their last status: more may be there.
+    pub at_limit: Vec<String>,
 }
 
 /// What a run came to.
@@ -36,7 +38,7 @@ pub struct Outcome {
 pub fn conclude(ending: Ending, state: SyncState) -> Outcome {
     let progress = state.sync_run.progress.clone();
     let done = ending.failures.is_empty() && ending.stopped.is_none();
-    let complete = done && ending.unfinished.is_empty();
+    let complete = done && ending.unfinished.is_empty() && ending.at_limit.is_empty();
     let status = if !ending.failures.is_empty() || !ending.mismatches.is_empty() {
         RunStatus::Failed
     } else if complete && progress.streams.is_empty() {
@@ -212,6 +214,8 @@ mod tests {
         check(stopped(StopCause::ClientGone), Started, exit::MORE, Signal, true);
         check(open(true), Started, exit::MORE, Complete, true);
         check(open(false), Started, exit::INCOMPLETE, Complete, true);
+        let at_limit = Ending { at_limit: unfinished.clone(), ..Ending::default() };
+        check(at_limit, Completed, exit::MORE, Complete, true);
     }
 
     #[test]

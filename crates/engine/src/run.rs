@@ -58,8 +58,9 @@ async fn legs<C: Client>(
         };
         let goes_on = leg.failures.is_empty() && leg.stopped.is_none();
         if !goes_on || leg.failed_streams.is_empty() {
-            let LegEnd { failures, stopped, differences: mismatches, unfinished, .. } = leg;
-            return Ending { failures, stopped, mismatches, unfinished, limited };
+            let LegEnd { failures, stopped, differences, unfinished, at_limit, .. } = leg;
+            let mismatches = differences;
+            return Ending { failures, stopped, mismatches, unfinished, limited, at_limit };
         }
         leave_out(&mut plan.catalog, &leg.failed_streams, desk, run, host).await;
         if plan.catalog.streams.is_empty() {

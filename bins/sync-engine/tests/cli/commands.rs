@@ -82,3 +82,20 @@ async fn connectors_and_completions_are_written_to_stdout() {
     let run = desk.bare().args(["completions", "bash"]).run("").await.expect_code(0);
     assert!(run.stdout.contains("sync-engine"), "{}", run.stdout);
 }
+
+#[tokio::test]
+async fn the_demo_fills_a_file_and_answers_questions() {
+    // Said here, with what to build, rather than by the demo.
+    for program in ["fake-stripe", "source-stripe", "destination-sqlite"] {
+        testkit::programs::path(program);
+    }
+    let desk = Desk::usual();
+    let demo = || desk.bare().args(["demo", "--path", "copy.db"]);
+    let run = demo().run("").await.expect_code(0);
+    assert!(run.stderr.contains("streams: 13 complete"), "{}", run.stderr);
+    assert_eq!(run.stdout.matches("SELECT ").count(), 3, "{}", run.stdout);
+    assert!(desk.path("copy.db").exists());
+    let again = demo().run("").await.expect_code(0);
+    assert!(!again.stderr.contains(" new)"), "{}", again.stderr);
+    assert_eq!(again.stdout, run.stdout);
+}

@@ -1,0 +1,140 @@
+//! How a pair ended, and who is to blame.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use protocol::{Class, ConfiguredCatalog, ConfiguredStream};
+use tokio::time::timeout;
+
+use super::pair::Leg;
+use crate::child::{Child, ChildError, End};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::gate::Gate;
+use crate::pump::PumpEnd;
+use crate::stop::StopCause;
+
+/// How long a child may take to end after it was asked to, or closed its output.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// How a pair of processes ended.
+#[derive(Debug, Default)]
+pub(crate) struct LegEnd {
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) stopped: Option<StopCause>,
+    pub(crate) failed_streams: BTreeSet<String>,
+    pub(crate) differences: Vec<String>,
+    pub(crate) unfinished: Vec<String>,
+    pub(crate) at_limit: Vec<String>,
+}
+
+impl<C: Client> Leg<'_, '_, C> {
+    pub(super) async fn finish(mut self) -> LegEnd {
+        // A destination that ends before its input does takes no more of it; the source is told by
+        // a closed pipe.
+        let early = self.pumped.is_none();
+        if early {
+            self.source.terminate();
+            let pumped = timeout(GRACE, self.pumping.join_next()).await;
+            self.pumped = pumped.ok().flatten().and_then(Result::ok);
+            self.pumping.abort_all();
+        }
+        while let Ok(note) = self.notes.try_recv() {
+            self.noted(note).await;
+        }
+        self.desk.settle(self.run).await;
+        let destination = end_of(&mut self.destination).await;
+        let source = end_of(&mut self.source).await;
+        self.judge(source, destination, early)
+    }
+
+    fn judge(
+        self,
+        source: Result<End, ChildError>,
+        destination: Result<End, ChildError>,
+        early: bool,
+    ) -> LegEnd {
+        let mut failures = Vec::new();
+        let closed =
+            early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed);
+        let destination = self.destination_failure(destination, closed);
+        if !self.killed {
+            // A source whose reader died is not to blame for how it ends.
+            let blameless = destination.is_some() && closed;
+            failures.extend(self.source_failure(source).filter(|_| !blameless));
+            failures.extend(destination);
+        }
+        failures.extend(self.desk.broken().cloned());
+        let gate = self.pumped.as_ref().map(|pumped| &pumped.gate);
+        let settled = failures.is_empty() && !self.killed;
+        let differences = gate.filter(|_| settled).map(|gate| self.heard.differences(gate));
+        LegEnd {
+            stopped: self.stopped.or_else(|| self.desk.stopped()),
+            failed_streams: self.heard.failed_at_destination.keys().cloned().collect(),
+            differences: differences.unwrap_or_default(),
+            at_limit: gate.map(|gate| at_limit(&self.plan.catalog, gate)).unwrap_or_default(),
+            unfinished: gate
+                .map(|gate| gate.unfinished().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            failures,
+        }
+    }
+
+    fn source_failure(&self, end: Result<End, ChildError>) -> Option<Failure> {
+        let connector = &self.plan.source.connector;
+        let gate = self.pumped.as_ref().map(|pumped| &pumped.gate);
+        if let Some(refusal) = gate.and_then(Gate::failure) {
+            return Some(connector.refused(refusal));
+        }
+        let failed =
+            |code, message: String| Some(connector.failure(Class::Internal, code, message));
+        let end = match end {
+            Ok(end) => end,
+            Err(error) => return failed("not_waited_for", error.to_string()),
+        };
+        match self.pumped.as_ref().map(|pumped| &pumped.end) {
+            Some(PumpEnd::Garbled(why)) => failed("garbled", format!("{why}; {end}")),
+            _ if !end.is_clean() => failed("ended_badly", end.to_string()),
+            _ => None,
+        }
+    }
+
+    fn destination_failure(&self, end: Result<End, ChildError>, closed: bool) -> Option<Failure> {
+        let connector = &self.plan.destination.connector;
+        if let Some(refusal) = &self.heard.refusal {
+            return Some(connector.refused(refusal));
+        }
+        let failed =
+            |code, message: String| Some(connector.failure(Class::Internal, code, message));
+        let end = match end {
+            Ok(end) => end,
+            Err(error) => return failed("not_waited_for", error.to_string()),
+        };
+        match &self.garbled {
+            Some(why) => failed("garbled", format!("{}: {why}", end.name)),
+            None if !end.is_clean() => failed("ended_badly", end.to_string()),
+            None if closed => failed("ended_early", format!("it took no more input; {end}")),
+            None => None,
+        }
+    }
+}
+
+/// A source may call a stream complete when it stopped at the limit, as Stripe's own does.
+fn at_limit(catalog: &ConfiguredCatalog, gate: &Gate) -> Vec<String> {
+    let passed: BTreeMap<&str, u64> = gate.passed().collect();
+    let reached = |configured: &&ConfiguredStream| {
+        let passed = passed.get(configured.stream.name.as_str());
+        configured.backfill_limit.is_some_and(|limit| passed.is_some_and(|count| *count >= limit))
+    };
+    let streams = catalog.streams.iter().filter(reached);
+    streams.map(|configured| configured.stream.name.clone()).collect()
+}
+
+/// A child that does not end by itself is ended.
+async fn end_of(child: &mut Child) -> Result<End, ChildError> {
+    if let Ok(end) = timeout(GRACE, child.wait()).await {
+        return end;
+    }
+    child.kill();
+    child.wait().await
+}

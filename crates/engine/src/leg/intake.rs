@@ -1,0 +1,115 @@
+//! Taking in what a destination says: each line folded, then saved, then shown.
+
+use protocol::ndjson::Reader;
+use protocol::{Control, DecodeError, Kind, Line, Message, Timestamp, excerpt, peek_record_stream};
+use tokio::process::ChildStdout;
+
+use super::pair::Leg;
+use crate::client::Client;
+use crate::failure::Side;
+use crate::progress;
+
+/// Lines of a destination that are taken in before they are saved and shown.
+const BATCH: usize = 1000;
+
+impl<C: Client> Leg<'_, '_, C> {
+    /// Takes in a line and all that are ready behind it, then saves and shows them.
+    pub(super) async fn lines(&mut self, first: Vec<u8>, out: &mut Reader<ChildStdout>) {
+        // What the gate saw of these lines is heard before them.
+        while let Ok(note) = self.notes.try_recv() {
+            self.noted(note).await;
+        }
+        let mut good = self.line(&first, out.line_number());
+        while good && self.desk.held() < BATCH && out.has_line() {
+            let Ok(Some(line)) = out.next().await else { break };
+            let line = line.to_vec();
+            good = self.line(&line, out.line_number());
+        }
+        self.desk.settle(self.run).await;
+        if !good {
+            // Nothing more that it says can be trusted; what was confirmed is saved.
+            self.destination.kill();
+        }
+    }
+
+    /// Takes in one line of the destination; says whether it was one.
+    fn line(&mut self, raw: &[u8], number: u64) -> bool {
+        let now = (self.host.now)();
+        if let Some(stream) = peek_record_stream(raw) {
+            self.echoed(stream);
+            return true;
+        }
+        match Line::parse(raw).and_then(|line| self.parsed(&line, now)) {
+            Ok(()) => true,
+            Err(error) => {
+                self.garbled.get_or_insert(format!("line {number}: {error}: `{}`", excerpt(raw)));
+                false
+            }
+        }
+    }
+
+    fn parsed(&mut self, line: &Line<'_>, now: Timestamp) -> Result<(), DecodeError> {
+        match line.kind {
+            Kind::Record => {
+                let stream = line.record()?.stream.into_owned();
+                self.echoed(&stream);
+            }
+            Kind::Unknown => {
+                let emitted_by = self.name_of(Side::Destination);
+                self.desk.hold(emitted_by, now, None, line.raw);
+            }
+            // These are the engine's own to send.
+            Kind::Progress | Kind::Eof | Kind::SourceInput => {}
+            Kind::SourceState
+            | Kind::StreamStatus
+            | Kind::ConnectionStatus
+            | Kind::Control
+            | Kind::Log
+            | Kind::Spec
+            | Kind::Catalog => self.message(line.message()?, line.raw, now),
+        }
+        Ok(())
+    }
+
+    fn echoed(&mut self, stream: &str) {
+        self.heard.echo(stream);
+        let now = (self.host.now)();
+        progress::fold_echo(&mut self.run.state.sync_run.progress, stream, now);
+    }
+
+    fn message(&mut self, message: Message, raw: &[u8], now: Timestamp) {
+        let side = self.heard.take(&message);
+        if let Message::Control(control) = message {
+            // A new configuration may hold secrets: it is used, not shown.
+            return self.control(control);
+        }
+        self.run.fold(&message, now);
+        if !self.heard.failed_at_destination.is_empty() {
+            self.stop_source();
+        }
+        let emitted_by = self.name_of(side);
+        self.desk.hold(emitted_by, now, Some(message), raw);
+    }
+
+    /// Holds from the next pair of processes on.
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::SourceConfig { source_config } => {
+                self.plan.source.config.config = source_config;
+            }
+            Control::DestinationConfig { destination_config } => {
+                self.plan.destination.config.config = destination_config;
+            }
+        }
+    }
+
+    fn name_of(&self, side: Side) -> String {
+        match side {
+            Side::Source => format!("source/{}", self.plan.source.config.connector_type),
+            Side::Destination => {
+                format!("destination/{}", self.plan.destination.config.connector_type)
+            }
+            Side::Engine => side.to_string(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! One pair of processes, from their start to their end.
+
+mod ending;
+mod intake;
+mod pair;
+
+pub(crate) use ending::LegEnd;
+pub(crate) use pair::Leg;

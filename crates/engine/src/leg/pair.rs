@@ -1,0 +1,247 @@
+//! Starting a pair, and following it: of what happens next the most urgent first.
+
+use std::time::Duration;
+
+use protocol::Message;
+use protocol::ndjson::Reader;
+use tokio::process::ChildStdout;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::ending::{GRACE, LegEnd};
+use crate::child::Child;
+use crate::client::Client;
+use crate::desk::Desk;
+use crate::failure::{Failure, Side, chain};
+use crate::gate::{Gate, Note};
+use crate::heard::Heard;
+use crate::job::Host;
+use crate::prepare::Plan;
+use crate::progress;
+use crate::pump::{PumpEnd, Pumped, pump};
+use crate::reduce::Run;
+use crate::stop::{Stop, StopCause, StopReceiver};
+
+/// How often progress is shown when nothing else is.
+const TICK: Duration = Duration::from_secs(5);
+
+/// A running pair.
+pub(crate) struct Leg<'l, 'd, C> {
+    pub(super) host: &'l Host,
+    pub(super) plan: &'l mut Plan,
+    pub(super) desk: &'l mut Desk<'d, C>,
+    pub(super) run: &'l mut Run,
+    pub(super) source: Child,
+    pub(super) destination: Child,
+    pub(super) notes: mpsc::Receiver<Note>,
+    pub(super) pumping: JoinSet<Pumped>,
+    pub(super) pumped: Option<Pumped>,
+    pub(super) heard: Heard,
+    pub(super) garbled: Option<String>,
+    pub(super) stopped: Option<StopCause>,
+    pub(super) killed: bool,
+    pub(super) stopping: bool,
+    /// When the source is killed, if it was asked to stop.
+    pub(super) deadline: Option<Instant>,
+    pub(super) ticks: Interval,
+}
+
+/// What happened next.
+enum Step {
+    Asked(Stop),
+    Noted(Note),
+    Pumped(Option<Pumped>),
+    TooLong,
+    Line(Vec<u8>),
+    Garbled(String),
+    Tick,
+    End,
+}
+
+impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
+    /// Starts both sides and the pump between them.
+    pub(crate) fn start(
+        host: &'l Host,
+        plan: &'l mut Plan,
+        desk: &'l mut Desk<'d, C>,
+        run: &'l mut Run,
+    ) -> Result<(Self, Reader<ChildStdout>), Failure> {
+        let mut destination = start_destination(host, plan)?;
+        let mut source = start_source(host, plan, run)?;
+        let emitted_by = format!("source/{}", plan.source.config.connector_type);
+        let gate = Gate::new(&plan.catalog, &emitted_by);
+        let (sender, notes) = mpsc::channel(256);
+        let mut pumping = JoinSet::new();
+        let (from, to, out) =
+            (source.take_stdout(), destination.take_stdin(), destination.take_stdout());
+        let (Some(from), Some(to), Some(out)) = (from, to, out) else {
+            return Err(Failure::new(
+                Side::Engine,
+                protocol::Class::Internal,
+                "no_pipe",
+                "a pipe is missing",
+            ));
+        };
+        pumping.spawn(pump(from, gate, to, sender, host.now));
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let leg = Self {
+            host,
+            plan,
+            desk,
+            run,
+            source,
+            destination,
+            notes,
+            pumping,
+            pumped: None,
+            heard: Heard::default(),
+            garbled: None,
+            stopped: None,
+            killed: false,
+            stopping: false,
+            deadline: None,
+            ticks,
+        };
+        Ok((leg, out))
+    }
+
+    /// Follows the pair to its end.
+    pub(crate) async fn follow(
+        mut self,
+        mut out: Reader<ChildStdout>,
+        stop: &mut StopReceiver,
+    ) -> LegEnd {
+        loop {
+            match self.next(&mut out, stop).await {
+                Step::Asked(asked) => self.asked(asked),
+                Step::Noted(note) => self.noted(note).await,
+                Step::Pumped(pumped) => self.pump_ended(pumped),
+                Step::TooLong => {
+                    self.deadline = None;
+                    self.source.kill();
+                }
+                Step::Line(line) => self.lines(line, &mut out).await,
+                Step::Garbled(why) => {
+                    self.garbled = Some(why);
+                    break;
+                }
+                Step::Tick => self.tick().await,
+                Step::End => break,
+            }
+            if self.killed {
+                break;
+            }
+            self.watch_desk();
+        }
+        drop(out);
+        self.finish().await
+    }
+
+    /// The next thing that happens; of several the most urgent.
+    async fn next(&mut self, out: &mut Reader<ChildStdout>, stop: &mut StopReceiver) -> Step {
+        let deadline = self.deadline;
+        let too_long = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            asked = stop.changed() => Step::Asked(asked),
+            Some(note) = self.notes.recv() => Step::Noted(note),
+            Some(pumped) = self.pumping.join_next() => Step::Pumped(pumped.ok()),
+            () = too_long => Step::TooLong,
+            line = out.next() => match line {
+                Ok(Some(line)) => Step::Line(line.to_vec()),
+                Ok(None) => Step::End,
+                Err(error) => Step::Garbled(chain(&error)),
+            },
+            _ = self.ticks.tick() => Step::Tick,
+        }
+    }
+
+    fn asked(&mut self, asked: Stop) {
+        match asked {
+            Stop::Go => {}
+            Stop::Drain(cause) => {
+                self.stopped.get_or_insert(cause);
+                self.stop_source();
+            }
+            Stop::Kill(cause) => {
+                self.stopped.get_or_insert(cause);
+                self.killed = true;
+                self.source.kill();
+                self.destination.kill();
+            }
+        }
+    }
+
+    pub(super) fn stop_source(&mut self) {
+        if !self.stopping {
+            self.stopping = true;
+            self.source.terminate();
+            self.deadline = Some(Instant::now() + GRACE);
+        }
+    }
+
+    fn watch_desk(&mut self) {
+        if self.desk.wants_stop() {
+            self.stop_source();
+        }
+    }
+
+    pub(super) async fn noted(&mut self, note: Note) {
+        self.heard.note(&note);
+        if let Note::Log(log) = note {
+            self.desk.say(&Message::Log(log)).await;
+        }
+    }
+
+    fn pump_ended(&mut self, mut pumped: Option<Pumped>) {
+        if let Some(Pumped { end, .. }) = &mut pumped
+            && let PumpEnd::Cut(why) = end
+            && !self.stopping
+        {
+            // Only a source that was stopped may end inside a line.
+            *end = PumpEnd::Garbled(std::mem::take(why));
+        }
+        // What is left of the source is waited for at the end.
+        self.deadline = None;
+        if pumped.as_ref().is_none_or(|pumped| pumped.end != PumpEnd::Clean) {
+            self.stop_source();
+        }
+        self.pumped = pumped;
+    }
+
+    async fn tick(&mut self) {
+        let progress = &mut self.run.state.sync_run.progress;
+        progress::advance(progress, (self.host.now)());
+        let message = Message::Progress(progress.clone());
+        self.desk.say(&message).await;
+    }
+}
+
+fn start_destination(host: &Host, plan: &Plan) -> Result<Child, Failure> {
+    let destination = &plan.destination;
+    let connector = &destination.connector;
+    let documents = [
+        connector.document("--config", &destination.config.config)?,
+        connector.document("--catalog", &plan.catalog)?,
+    ];
+    connector.start(&host.launcher, "write", &documents, true)
+}
+
+fn start_source(host: &Host, plan: &Plan, run: &Run) -> Result<Child, Failure> {
+    let connector = &plan.source.connector;
+    let mut documents = vec![
+        connector.document("--config", &plan.source.config.config)?,
+        connector.document("--catalog", &plan.catalog)?,
+    ];
+    if !run.saved.is_empty() {
+        documents.push(connector.document("--state", &run.saved)?);
+    }
+    connector.start(&host.launcher, "read", &documents, false)
+}
