@@ -22,22 +22,21 @@ const OURS: [&str; 4] = ["limit", "starting_after", "ending_before", "created"];
 
 /// The configuration as it is written; `spec` says what each key is.
 #[derive(Debug, Clone, Deserialize)]
-#[expect(missing_docs, reason = "each key is described once, in the schema that `spec` prints")]
 pub struct Config {
-    pub api_key: Secret,
-    pub api_version: String,
-    pub base_url: Option<String>,
-    pub account_id: Option<String>,
-    pub account_created: Option<i64>,
-    pub account: Option<String>,
-    pub livemode: Option<bool>,
-    pub rate_limit: Option<NonZeroU32>,
-    pub endpoint_rate_limit: Option<NonZeroU32>,
-    pub max_in_flight: Option<NonZeroU32>,
-    pub max_api_calls: Option<u64>,
-    pub backfill_limit: Option<u64>,
+    pub(crate) api_key: Secret,
+    pub(crate) api_version: String,
+    pub(crate) base_url: Option<String>,
+    pub(crate) account_id: Option<String>,
+    pub(crate) account_created: Option<i64>,
+    pub(crate) account: Option<String>,
+    pub(crate) livemode: Option<bool>,
+    pub(crate) rate_limit: Option<NonZeroU32>,
+    pub(crate) endpoint_rate_limit: Option<NonZeroU32>,
+    pub(crate) max_in_flight: Option<NonZeroU32>,
+    pub(crate) max_api_calls: Option<u64>,
+    pub(crate) backfill_limit: Option<u64>,
     #[serde(default)]
-    pub list_params: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 /// The configuration once it was found to make sense.

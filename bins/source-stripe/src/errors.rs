@@ -81,7 +81,7 @@ struct StripeError {
 
 /// Messages with which Stripe says that a product is not there for this account; lower case.
 /// Only looked for where status and code say nothing.
-const NOT_ENABLED: [&str; 8] = [
+const NOT_ENABLED: [&str; 10] = [
     "is not authorized to send forwarding requests",
     "only available in testmode",
     "available in test mode",
@@ -89,6 +89,8 @@ const NOT_ENABLED: [&str; 8] = [
     "is not enabled",
     "account is not set up to use",
     "not available for your account",
+    "only stripe connect platforms",
+    "signed up for connect",
     "unrecognized request url",
 ];
 
@@ -164,8 +166,12 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
 }
 
 fn denied(question: &Question, what: &str) -> String {
-    let of = question.stream.as_deref().unwrap_or("the account");
-    format!("{what}; give the key read permission for `{of}`, or leave the stream out")
+    match &question.stream {
+        Some(stream) => {
+            format!("{what}; give the key read permission for `{stream}`, or leave the stream out")
+        }
+        None => format!("{what}; give the key read permission for the account"),
+    }
 }
 
 fn describe(question: &Question, answer: &Answer<'_>, said: &StripeError) -> String {

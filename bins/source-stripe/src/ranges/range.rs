@@ -44,7 +44,7 @@ pub(crate) struct Range {
 
 /// Most restarts at the same second: the objects of one can be deleted one after the other, but a
 /// list that refuses every cursor is no list.
-const RESTARTS: u32 = 8;
+const RESTARTS: u32 = 64;
 
 impl Range {
     pub(crate) fn new(remaining: Remaining) -> Self {

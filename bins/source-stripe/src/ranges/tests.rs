@@ -97,7 +97,8 @@ impl Server {
 
     fn add(&mut self, random: &mut Random, created: i64, lag: i64, hazards: Hazards) {
         let shift = if hazards.disorder && random.chance(20) { random.below(9) - 4 } else { 0 };
-        let place = (created + shift, random.below(1_000_000));
+        let number = i64::try_from(self.objects.len()).unwrap();
+        let place = (created + shift, random.below(1_000_000) * 1_000 + number);
         let visible = self.now.max(created.min(self.now)) + lag;
         self.objects.push(Object { created, place, visible, dead: false });
     }
@@ -367,5 +368,16 @@ fn a_list_that_refuses_every_cursor_is_given_up() {
             break;
         }
     }
-    assert_eq!(tries, 9);
+    assert_eq!(tries, 65);
+}
+
+#[test]
+fn objects_in_the_future_do_not_raise_the_upper_end() {
+    let mut set =
+        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    set.ask(0).unwrap();
+    set.arrived(0, Seen { sorts: &[Some(9000), Some(5000)], last_id: Some("b"), has_more: true });
+    assert_eq!(set.state().remaining[0].lt, Timestamp::from_seconds(1000));
+    assert!(set.cursor_gone(0));
+    assert_eq!(set.ask(0).unwrap().0, Window::default(), "still to an end that nobody set");
 }

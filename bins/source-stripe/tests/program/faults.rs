@@ -122,7 +122,10 @@ fn history(asked: &Asked) -> Value {
 #[tokio::test]
 async fn a_page_says_who_asks_and_for_what() {
     let stripe = Scripted::start(|asked| list(&history(asked))).await;
-    let config = config(&format!("{}/prefix/", stripe.url), json!({"account": "acct_1"}));
+    let config = config(
+        &format!("{}/prefix/", stripe.url),
+        json!({"account": "acct_1", "max_in_flight": 1}),
+    );
     let finished = read(&config, &catalog(&["customers"]), None).run("").await;
     assert_eq!(copied(&finished.expect_code(0)).records["customers"].len(), 4);
     let asked = stripe.asked();

@@ -1,6 +1,7 @@
 //! Whole reads, second reads, limits of records.
 
 use serde_json::{Value, json};
+use testkit::program::Program;
 
 use crate::fake::Fake;
 use crate::run::{catalog, config, copied, read, texts};
@@ -8,7 +9,7 @@ use crate::run::{catalog, config, copied, read, texts};
 #[tokio::test]
 async fn a_whole_read_equals_what_stripe_has() {
     let fake = Fake::start("all=25,customers=1300,charges=450,payment_methods=230", &[]).await;
-    let discover = testkit::program::Program::named("source-stripe").args([
+    let discover = Program::named("source-stripe").args([
         "discover",
         "--config",
         &config(&fake.url, json!({})).to_string(),
@@ -146,7 +147,7 @@ async fn a_state_of_another_shape_is_told_and_read_afresh() {
 
 #[tokio::test]
 async fn a_state_that_is_cut_is_a_usage_error() {
-    let read = testkit::program::Program::named("source-stripe")
+    let read = Program::named("source-stripe")
         .args(["read", "--config", &config("http://127.0.0.1:9", json!({})).to_string()])
         .args(["--catalog", &catalog(&["customers"]).to_string()])
         .args(["--state", r#"{"streams":{"customers":{"rem"#]);

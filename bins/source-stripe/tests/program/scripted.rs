@@ -33,17 +33,25 @@ impl Scripted {
     pub(crate) async fn start(
         script: impl Fn(&Asked) -> Response<Body> + Clone + Send + Sync + 'static,
     ) -> Self {
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let seen = Arc::clone(&asked);
-        let app = Router::new().fallback(async move |request: Request| {
-            let asked = note(&request, &seen);
+        Self::bare(move |asked| {
             if asked.path.ends_with("/v1/account") {
                 return list(
                     &json!({"id": "acct_1", "object": "account", "created": 1_500_000_000}),
                 );
             }
-            script(&asked)
-        });
+            script(asked)
+        })
+        .await
+    }
+
+    /// Answers everything by the script.
+    pub(crate) async fn bare(
+        script: impl Fn(&Asked) -> Response<Body> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        let app =
+            Router::new().fallback(async move |request: Request| script(&note(&request, &seen)));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
