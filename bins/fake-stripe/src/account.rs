@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::objects::Span;
 
-/// The id of every fake account: what is made up decides its objects, not who owns them.
+/// The id of the fake's own account: what is made up decides its objects, not who owns them.
 pub(crate) const ACCOUNT_ID: &str = "acct_1LocalStripe0001";
 
 /// The account as `GET /v1/account` answers it. It is as old as its first objects.

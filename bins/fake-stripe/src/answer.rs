@@ -1,5 +1,7 @@
 //! What goes back: a status, headers, a body; and errors as Stripe words them.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 /// The answer to one request.
@@ -8,6 +10,22 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) delivery: Delivery,
+}
+
+/// How an answer gets to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// At once and whole.
+    Whole,
+    /// Whole, after a time.
+    After(Duration),
+    /// Whole, in drops over a time.
+    Dripping(Duration),
+    /// Half of what `Content-Length` says; then the connection ends.
+    Short,
+    /// Half of it, in chunks; then the connection ends.
+    Broken,
 }
 
 /// A refusal, in the form in which Stripe refuses.
@@ -29,7 +47,7 @@ pub(crate) struct ApiError {
 impl Answer {
     /// A body that stands as it is.
     pub(crate) fn ok(body: Vec<u8>) -> Self {
-        Self { status: 200, headers: Vec::new(), body }
+        Self { status: 200, headers: Vec::new(), body, delivery: Delivery::Whole }
     }
 
     /// A value, pretty-printed.
@@ -69,6 +87,14 @@ impl ApiError {
     pub(crate) fn missing(status: u16, object: &str, id: &str, param: &str) -> Self {
         let message = format!("No such {object}: '{id}'");
         Self::invalid(status, message).code("resource_missing").param(param)
+    }
+}
+
+impl ApiError {
+    /// A parameter that the request must have.
+    pub(crate) fn missing_param(name: &str) -> Self {
+        let message = format!("Missing required param: {name}.");
+        Self::invalid(400, message).code("parameter_missing").param(name)
     }
 }
 

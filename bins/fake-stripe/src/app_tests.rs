@@ -10,28 +10,28 @@ use crate::answer::Answer;
 use crate::app::{App, Asked};
 use crate::cli::Arguments;
 
-fn app(line: &str) -> App {
+pub(crate) fn app(line: &str) -> App {
     let arguments = Arguments::parse_from(["fake-stripe"].into_iter().chain(line.split(' ')));
-    App::new(arguments.population().unwrap(), arguments.behaviour().unwrap())
+    App::new(&arguments.population().unwrap(), arguments.behaviour().unwrap())
 }
 
-fn answer(app: &App, address: &str) -> Answer {
+pub(crate) fn answer(app: &App, address: &str) -> Answer {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let authorization = Some("Bearer sk_test_1");
-    app.answer(Asked { method: "GET", path, query, authorization, version: None })
+    app.answer(Asked { path, query, authorization, ..asked_nothing_of_a_version() })
 }
 
-fn ask(app: &App, address: &str) -> (u16, Value) {
+pub(crate) fn ask(app: &App, address: &str) -> (u16, Value) {
     let answer = answer(app, address);
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 
-fn error(app: &App, address: &str) -> (u16, Value) {
+pub(crate) fn error(app: &App, address: &str) -> (u16, Value) {
     let (status, body) = ask(app, address);
     (status, body["error"].clone())
 }
 
-fn oracle(app: &App, stream: &str) -> Vec<Value> {
+pub(crate) fn oracle(app: &App, stream: &str) -> Vec<Value> {
     let body = answer(app, &format!("/__oracle/{stream}")).body;
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
@@ -215,8 +215,19 @@ fn what_is_not_there_is_told() {
 }
 
 fn asked_nothing() -> Asked<'static> {
-    let authorization = Some("Bearer sk_test_1");
-    Asked { method: "GET", path: "/", query: "", authorization, version: Some("2024-06-20") }
+    Asked { version: Some("2024-06-20"), ..asked_nothing_of_a_version() }
+}
+
+pub(crate) fn asked_nothing_of_a_version() -> Asked<'static> {
+    Asked {
+        method: "GET",
+        path: "/",
+        query: "",
+        authorization: Some("Bearer sk_test_1"),
+        version: None,
+        account: None,
+        body: b"",
+    }
 }
 
 #[test]

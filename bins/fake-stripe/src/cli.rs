@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::Parser;
 use stripe_api::Catalogue;
 use thiserror::Error;
 
-use crate::app::Behaviour;
-use crate::faults::FaultRule;
+use crate::app::{Behaviour, Mutations};
+use crate::clock::Clock;
+use crate::faults::{Chance, FaultRule, Faults, Kind, Share, TroubleRule};
 use crate::objects::{Distribution, Population, Span};
+use crate::tenant::Lags;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -78,6 +81,69 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "RULE")]
     fail: Vec<FaultRule>,
 
+    /// A fault of one request, as path=/v1/charges,nth=3,kind=429. May be repeated; times=2 goes
+    /// on, seconds=5 says how long a wait is. Kinds: 429, endpoint-429, lock-timeout, 409, 500,
+    /// 502, 503, html, empty, cut, short, reset, slow, hang, 401, 403, not-enabled, duplicate.
+    #[arg(long, value_name = "RULE")]
+    fault: Vec<TroubleRule>,
+
+    /// The share of requests that go wrong by chance, as 0.05.
+    #[arg(long, value_name = "SHARE")]
+    fault_rate: Option<Share>,
+
+    /// Decides which requests those are.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    fault_seed: u64,
+
+    /// The kinds of fault that happen by chance; without it all that pass when asked again.
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    fault_kinds: Vec<Kind>,
+
+    /// Streams whose lists are out of order.
+    #[arg(long, value_name = "STREAM,…", value_delimiter = ',')]
+    disorder: Vec<String>,
+
+    /// How many connected accounts there are, each with objects of its own: the first of
+    /// /v1/accounts, asked by Stripe-Account.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    accounts: u32,
+
+    /// How many seconds the server's clock is ahead of the machine's; behind if negative.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset: i64,
+
+    /// A clock that stands at this unix second, until POST /__clock {"advance": SECONDS}.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "clock_offset")]
+    clock: Option<i64>,
+
+    /// Changes a second while it runs. POST /__mutate {"steps": N} changes on order.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) mutate: Option<Rate>,
+
+    /// Decides what changes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    mutate_seed: u64,
+
+    /// The streams that change; without it all that have objects.
+    #[arg(long, value_name = "STREAM,…", value_delimiter = ',')]
+    mutate_streams: Vec<String>,
+
+    /// Lists show what was so many seconds ago; retrieves are current.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    list_lag: u32,
+
+    /// Events come so many seconds late.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    events_lag: u32,
+
+    /// The account's own API version: of events, and of answers to requests that name none.
+    #[arg(long, value_name = "VERSION")]
+    api_version: Option<String>,
+
+    /// Compresses answers for clients that take gzip.
+    #[arg(long)]
+    pub(crate) gzip: bool,
+
     /// Ends when standard input is closed, so that it does not outlive who started it.
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
@@ -90,11 +156,33 @@ pub(crate) struct ObjectCount {
     count: u32,
 }
 
+/// So many times a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rate(f64);
+
+impl Rate {
+    /// The time between two times.
+    pub(crate) fn pause(self) -> Duration {
+        Duration::from_secs_f64(self.0.recip())
+    }
+}
+
+impl std::str::FromStr for Rate {
+    type Err = ArgumentError;
+
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        let rate = text.parse().ok().filter(|rate| (0.001..=10_000.0).contains(rate));
+        rate.map(Self).ok_or_else(|| ArgumentError::NoRate(text.to_owned()))
+    }
+}
+
 /// Arguments that cannot be played.
 #[derive(Debug, Error)]
 pub(crate) enum ArgumentError {
     #[error("reading an object count: `{0}` is not STREAM=COUNT; write customers=1000")]
     NoCount(String),
+    #[error("reading a rate: `{0}` is not between 0.001 and 10000; write 5 for five a second")]
+    NoRate(String),
     #[error("reading the streams: there is no stream `{name}`; there are {known}")]
     UnknownStream { name: String, known: String },
 }
@@ -116,10 +204,11 @@ impl Arguments {
         let start = self.newest - i64::from(self.span_days.max(1)) * SECONDS_A_DAY;
         Ok(Population {
             seed: self.seed,
-            counts: counts(&self.objects)?,
+            counts: self.counts()?,
             distribution: self.distribution,
             span: Span { start, end: self.newest },
             livemode: self.api_key.as_deref().is_some_and(|key| key.contains("_live_")),
+            connected: size(self.accounts),
         })
     }
 
@@ -131,15 +220,43 @@ impl Arguments {
             endpoint_rate: self.endpoint_rps,
             restricted: known(&self.restrict)?,
             not_enabled: known(&self.not_enabled)?,
-            faults: self.fail.clone(),
+            disordered: known(&self.disorder)?,
+            faults: self.faults(),
+            clock: self.clock.map_or_else(|| Clock::running(self.clock_offset), Clock::still),
+            lags: Lags { lists: self.list_lag, events: self.events_lag },
+            api_version: self
+                .api_version
+                .clone()
+                .unwrap_or_else(|| Catalogue::embedded().api_version.clone()),
+            mutations: Mutations {
+                seed: self.mutate_seed,
+                streams: known(&self.mutate_streams)?.into_iter().collect(),
+            },
         })
+    }
+
+    fn faults(&self) -> Faults {
+        let chance = self.fault_rate;
+        let chance =
+            chance.map(|share| Chance::new(share, self.fault_seed, self.fault_kinds.clone()));
+        Faults::new(self.fail.clone(), self.fault.clone(), chance)
+    }
+
+    /// Connected accounts are listed accounts.
+    fn counts(&self) -> Result<BTreeMap<String, usize>, ArgumentError> {
+        let mut counts = counts(&self.objects)?;
+        let accounts = counts.entry("accounts".to_owned()).or_default();
+        *accounts = size(self.accounts).max(*accounts);
+        Ok(counts)
     }
 }
 
 fn counts(objects: &[ObjectCount]) -> Result<BTreeMap<String, usize>, ArgumentError> {
     let mut counts = BTreeMap::new();
     for all in objects.iter().filter(|entry| entry.stream == "all") {
-        let names = Catalogue::embedded().streams.iter().map(|stream| stream.name.clone());
+        let catalogue = Catalogue::embedded();
+        let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
+        let names = streams.map(|stream| stream.name.clone());
         counts.extend(names.map(|name| (name, size(all.count))));
     }
     for entry in objects.iter().filter(|entry| entry.stream != "all") {
@@ -154,15 +271,34 @@ fn size(count: u32) -> usize {
 }
 
 fn known(names: &[String]) -> Result<BTreeSet<String>, ArgumentError> {
-    names.iter().map(|name| require_known(name).map(|()| name.clone())).collect()
+    names.iter().map(|name| require_listed(name).map(|()| name.clone())).collect()
 }
 
+/// Streams have objects of their own to count.
 fn require_known(name: &str) -> Result<(), ArgumentError> {
-    let catalogue = Catalogue::embedded();
-    if catalogue.stream(name).is_some() {
+    require(name, stream_names())
+}
+
+/// What is listed under a parent can be refused too, and a permission stands for all it covers.
+fn require_listed(name: &str) -> Result<(), ArgumentError> {
+    if name.starts_with("rak_") || name == "account" {
         return Ok(());
     }
-    let names: Vec<&str> = catalogue.streams.iter().map(|stream| stream.name.as_str()).collect();
+    let children = Catalogue::embedded().parent_keyed.iter().map(|list| list.name.as_str());
+    require(name, stream_names().chain(children))
+}
+
+fn stream_names() -> impl Iterator<Item = &'static str> {
+    let catalogue = Catalogue::embedded();
+    let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
+    streams.map(|stream| stream.name.as_str())
+}
+
+fn require(name: &str, names: impl Iterator<Item = &'static str>) -> Result<(), ArgumentError> {
+    let names: Vec<&str> = names.collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
     Err(ArgumentError::UnknownStream { name: name.to_owned(), known: names.join(", ") })
 }
 
@@ -179,7 +315,7 @@ mod tests {
         let counts = population("customers=3,all=5").unwrap().counts;
         assert_eq!(counts.get("customers"), Some(&3));
         assert_eq!(counts.get("charges"), Some(&5));
-        assert_eq!(population("customers=3").unwrap().counts.len(), 1);
+        assert_eq!(population("customers=3").unwrap().counts.values().sum::<usize>(), 3);
     }
 
     #[test]

@@ -14,11 +14,20 @@ mod limits;
 mod stats;
 
 mod account;
+mod change;
+mod clock;
+mod control;
 mod list;
 mod objects;
+mod oracle;
 mod params;
+mod permissions;
+mod read;
+mod tenant;
+mod v2;
 
 mod answer;
+mod deliver;
 mod mix;
 mod render;
 
@@ -26,5 +35,7 @@ pub use server::run;
 
 #[cfg(test)]
 mod app_tests;
+#[cfg(test)]
+mod children_tests;
 #[cfg(test)]
 mod list_tests;

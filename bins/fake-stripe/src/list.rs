@@ -2,9 +2,17 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::answer::ApiError;
-use crate::objects::Stream;
+use crate::objects::{View, text_property};
 use crate::params::ListQuery;
+
+/// So many event types can be asked for at once.
+const MAX_TYPES: usize = 20;
+
+/// How many objects a block has that changes places in a list out of order.
+const DISORDER: usize = 7;
 
 /// One page of a list.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,48 +33,148 @@ pub(crate) struct Window {
     pub(crate) from_the_end: bool,
 }
 
-/// Cuts the page that `query` asks for.
-pub(crate) fn page(stream: &Stream, query: &ListQuery) -> Result<Page, ApiError> {
-    refuse_unknown_status(stream, query)?;
-    let after = cursor(stream, query.starting_after.as_deref(), "starting_after")?;
-    let before = cursor(stream, query.ending_before.as_deref(), "ending_before")?;
-    let created = in_time(stream.store.created(), &query.created);
-    let start = after.map_or(created.start, |after| created.start.max(after + 1));
-    let end = before.map_or(created.end, |before| created.end.min(before));
-    let window =
-        Window { positions: start..end, limit: query.limit, from_the_end: before.is_some() };
-    let is_listed = |position: usize| match query.status.as_deref() {
-        None => stream.is_shown_by_default(position),
-        Some("all") => true,
-        Some(status) => stream.status(position) == Some(status),
-    };
+impl Page {
+    /// Puts the object at a position first, as a list does that moved on while it was read. The
+    /// page keeps its size.
+    pub(crate) fn repeat(&mut self, position: Option<usize>) {
+        let Some(position) = position else { return };
+        self.positions.insert(0, position);
+        if self.positions.len() > 2 {
+            self.positions.pop();
+            self.has_more = true;
+        }
+    }
+}
+
+/// Cuts the page of a stream that `query` asks for.
+pub(crate) fn page(view: &View<'_>, query: &ListQuery) -> Result<Page, ApiError> {
+    let (after, before) = cursors(view, query)?;
+    let window = window(after, before, query.limit, view.in_time(&query.created));
+    let is_listed = is_listed(view, query)?;
     Ok(cut(window, is_listed))
 }
 
-fn refuse_unknown_status(stream: &Stream, query: &ListQuery) -> Result<(), ApiError> {
+/// The same of a list that is out of order: neighbouring blocks of objects have changed places.
+pub(crate) fn disordered_page(view: &View<'_>, query: &ListQuery) -> Result<Page, ApiError> {
+    let (after, before) = cursors(view, query)?;
+    let count = view.len();
+    let (after, before) = (after.map(|at| swap(at, count)), before.map(|at| swap(at, count)));
+    let window = window(after, before, query.limit, 0..count);
+    let is_listed = is_listed(view, query)?;
+    let mut page = cut(window, |place| {
+        let position = swap(place, count);
+        query.created.contains(&view.created(position)) && is_listed(position)
+    });
+    for place in &mut page.positions {
+        *place = swap(*place, count);
+    }
+    Ok(page)
+}
+
+/// Where a position goes when blocks change places; going twice leads back.
+fn swap(position: usize, count: usize) -> usize {
+    let (block, within) = (position / DISORDER, position % DISORDER);
+    let other = (block ^ 1) * DISORDER + within;
+    let has_both = (block | 1) * DISORDER + DISORDER <= count;
+    if has_both { other } else { position }
+}
+
+fn is_listed<'a>(
+    view: &'a View<'_>,
+    query: &'a ListQuery,
+) -> Result<impl Fn(usize) -> bool + 'a, ApiError> {
+    refuse_unknown_status(view, query)?;
+    let types = types(query)?;
+    let has_status = |position: usize| match query.status.as_deref() {
+        None => view.is_shown_by_default(position),
+        Some("all") => true,
+        Some(status) => view.status(position) == Some(status),
+    };
+    let has_type = move |position: usize| {
+        types.is_empty() || types.iter().any(|kind| is_of_type(view.object(position), kind))
+    };
+    Ok(move |position| view.is_there(position) && has_status(position) && has_type(position))
+}
+
+fn cursors(view: &View<'_>, query: &ListQuery) -> Result<(Option<usize>, Option<usize>), ApiError> {
+    let after = cursor(view, query.starting_after.as_deref(), "starting_after")?;
+    let before = cursor(view, query.ending_before.as_deref(), "ending_before")?;
+    Ok((after, before))
+}
+
+/// The event types asked for: one, which may end in a star, or up to twenty.
+fn types(query: &ListQuery) -> Result<Vec<&str>, ApiError> {
+    let (one, several) = (query.named("type"), query.named("types"));
+    let types: Vec<&str> = several.collect();
+    if types.len() > MAX_TYPES {
+        let message = format!("You may only specify up to {MAX_TYPES} types.");
+        return Err(ApiError::invalid(400, message).param("types"));
+    }
+    let one: Vec<&str> = one.collect();
+    if !one.is_empty() && !types.is_empty() {
+        let message = "You may only specify one of these parameters: type, types.";
+        return Err(ApiError::invalid(400, message.to_owned()).param("types"));
+    }
+    Ok(if types.is_empty() { one } else { types })
+}
+
+fn is_of_type(event: &[u8], asked: &str) -> bool {
+    let own = text_property(event, "type").unwrap_or_default();
+    match asked.strip_suffix('*') {
+        Some(start) => own.starts_with(start),
+        None => own == asked,
+    }
+}
+
+/// Cuts the page of a list under a parent that `query` asks for; `object` is what its elements
+/// are.
+pub(crate) fn page_of(
+    elements: &[Value],
+    query: &ListQuery,
+    object: &str,
+) -> Result<Page, ApiError> {
+    let place = |id: Option<&str>, param| {
+        let Some(id) = id else { return Ok(None) };
+        let at = elements.iter().position(|element| element.get("id").is_some_and(|own| own == id));
+        at.map(Some).ok_or_else(|| ApiError::missing(400, object, id, param))
+    };
+    let after = place(query.starting_after.as_deref(), "starting_after")?;
+    let before = place(query.ending_before.as_deref(), "ending_before")?;
+    let is_in_time = |position: usize| {
+        let created = elements.get(position).and_then(|element| element.get("created"));
+        created.and_then(Value::as_i64).is_none_or(|time| query.created.contains(&time))
+    };
+    Ok(cut(window(after, before, query.limit, 0..elements.len()), is_in_time))
+}
+
+fn window(
+    after: Option<usize>,
+    before: Option<usize>,
+    limit: Option<usize>,
+    all: Range<usize>,
+) -> Window {
+    let start = after.map_or(all.start, |after| all.start.max(after + 1));
+    let end = before.map_or(all.end, |before| all.end.min(before));
+    Window { positions: start..end, limit, from_the_end: before.is_some() }
+}
+
+fn refuse_unknown_status(view: &View<'_>, query: &ListQuery) -> Result<(), ApiError> {
     let Some(status) = query.status.as_deref() else { return Ok(()) };
-    let can_be_all = stream.facts.fixed_params.iter().any(|(name, _)| name == "status");
-    if status == "all" && can_be_all
-        || stream.has_status(status)
-        || stream.store.created().is_empty()
-    {
+    let facts = view.stream.facts;
+    let can_be_all = facts.fixed_params.iter().any(|(name, _)| name == "status");
+    let is_known = view.stream.statuses.iter().any(|known| known == status);
+    if is_known || status == "all" && can_be_all {
         return Ok(());
     }
-    let message = format!("Invalid status: no {} is `{status}` here", stream.facts.object);
+    let message = format!("Invalid status: no {} is `{status}` here", facts.object);
     Err(ApiError::invalid(400, message).param("status"))
 }
 
-fn cursor(stream: &Stream, id: Option<&str>, param: &str) -> Result<Option<usize>, ApiError> {
+fn cursor(view: &View<'_>, id: Option<&str>, param: &str) -> Result<Option<usize>, ApiError> {
     let Some(id) = id else { return Ok(None) };
-    let missing = || ApiError::missing(400, &stream.facts.object, id, param);
-    stream.store.position(id).map(Some).ok_or_else(missing)
-}
-
-/// The positions of the objects created in a range of time.
-pub(crate) fn in_time(created: &[i64], range: &Range<i64>) -> Range<usize> {
-    let start = created.partition_point(|time| *time >= range.end);
-    let end = created.partition_point(|time| *time >= range.start);
-    start..end
+    let missing = || ApiError::missing(400, &view.stream.facts.object, id, param);
+    let position = view.position(id).filter(|position| !view.is_deleted(*position));
+    position.map(Some).ok_or_else(missing)
 }
 
 /// Cuts a page out of the listed objects of a window.

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use stripe_api::StreamFacts;
+use stripe_api::{ListParams, StreamFacts};
 use url::form_urlencoded;
 
 use crate::answer::ApiError;
+use crate::change::EVENTS;
+use crate::objects::ChildList;
 
 /// What a list request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,25 @@ pub(crate) struct ListQuery {
     /// The creation times asked for, in unix seconds.
     pub(crate) created: Range<i64>,
     pub(crate) status: Option<String>,
+    /// The other filters that are played: name and value, as often as they are given.
+    pub(crate) filters: Vec<(String, String)>,
+}
+
+impl ListQuery {
+    /// What was given for a filter.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let values = self.filters.iter().filter(move |(known, _)| known == name);
+        values.map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a list accepts.
+pub(crate) struct Accepts<'a> {
+    paging: ListParams,
+    /// Filters that Stripe has.
+    known: Vec<&'a str>,
+    /// Those of them that are played too.
+    played: Vec<&'a str>,
 }
 
 /// All times there are.
@@ -25,17 +46,75 @@ pub(crate) const ALWAYS: Range<i64> = i64::MIN..i64::MAX;
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: i64 = 100;
 
-/// Reads the query of a request for the list of `facts`.
-pub(crate) fn read(facts: &StreamFacts, query: &str) -> Result<ListQuery, ApiError> {
-    let pairs: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    refuse_unknown(facts, &pairs)?;
+/// Lists under a parent that take `created`.
+const CREATED_UNDER_PARENT: [&str; 7] = [
+    "customer_balance_transactions",
+    "issuing_tokens",
+    "radar_value_list_items",
+    "setup_attempts",
+    "treasury_outbound_payments",
+    "treasury_transaction_entrys",
+    "treasury_transactions",
+];
+
+/// Lists under a parent that are always whole.
+const WITHOUT_PAGES: [&str; 1] = ["capabilitys"];
+
+impl<'a> Accepts<'a> {
+    /// What the list of a stream accepts.
+    pub(crate) fn of(facts: &'a StreamFacts) -> Self {
+        let known = facts.filters.iter().map(String::as_str).collect();
+        let played = if facts.name == EVENTS { vec!["type", "types"] } else { Vec::new() };
+        Self { paging: facts.accepts, known, played }
+    }
+
+    /// What a list under a parent accepts, beyond the parameters in its path.
+    pub(crate) fn of_child(list: &ChildList) -> Self {
+        let facts = list.facts;
+        let pages = !WITHOUT_PAGES.contains(&facts.name.as_str());
+        let created = CREATED_UNDER_PARENT.contains(&facts.name.as_str());
+        let paging =
+            ListParams { created, limit: pages, starting_after: pages, ending_before: pages };
+        let in_path = usize::from(list.parameter().1);
+        let required: Vec<&str> =
+            facts.required_params.iter().skip(in_path).map(String::as_str).collect();
+        Self { paging, known: required.clone(), played: required }
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        match name {
+            "limit" => self.paging.limit,
+            "starting_after" => self.paging.starting_after,
+            "ending_before" => self.paging.ending_before,
+            "created" | "created[gt]" | "created[gte]" | "created[lt]" | "created[lte]" => {
+                self.paging.created
+            }
+            _ => stem(name) == "expand" || self.known.contains(&stem(name)),
+        }
+    }
+}
+
+/// A parameter's name without what stands in brackets.
+pub(crate) fn stem(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
+}
+
+/// The parameters of a query in the order in which they are given.
+pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// Reads the query of a list request.
+pub(crate) fn read(accepts: &Accepts<'_>, query: &str) -> Result<ListQuery, ApiError> {
+    let pairs = pairs(query);
+    refuse_unknown(&pairs, |name| accepts.is_known(name))?;
     let mut read = ListQuery {
-        limit: facts.accepts.limit.then_some(DEFAULT_LIMIT),
+        limit: accepts.paging.limit.then_some(DEFAULT_LIMIT),
         starting_after: None,
         ending_before: None,
         created: ALWAYS,
         status: None,
+        filters: Vec::new(),
     };
     for (name, value) in pairs {
         match name.as_str() {
@@ -45,6 +124,9 @@ pub(crate) fn read(facts: &StreamFacts, query: &str) -> Result<ListQuery, ApiErr
             "status" => read.status = Some(value),
             name if name.starts_with("created") => narrow(&mut read.created, name, &value)?,
             name if name.starts_with("expand") => {}
+            name if accepts.played.contains(&stem(name)) => {
+                read.filters.push((stem(name).to_owned(), value));
+            }
             name => return Err(not_played(name)),
         }
     }
@@ -55,36 +137,27 @@ pub(crate) fn read(facts: &StreamFacts, query: &str) -> Result<ListQuery, ApiErr
     Ok(read)
 }
 
-fn refuse_unknown(facts: &StreamFacts, pairs: &[(String, String)]) -> Result<(), ApiError> {
+/// Refuses what Stripe does not know.
+pub(crate) fn refuse_unknown(
+    pairs: &[(String, String)],
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), ApiError> {
     let unknown: Vec<&str> =
-        pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !is_known(facts, name)).collect();
+        pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !is_known(name)).collect();
     let Some(first) = unknown.first() else { return Ok(()) };
     let plural = if unknown.len() == 1 { "" } else { "s" };
     let message = format!("Received unknown parameter{plural}: {}", unknown.join(", "));
     Err(ApiError::invalid(400, message).code("parameter_unknown").param(first))
 }
 
-fn is_known(facts: &StreamFacts, name: &str) -> bool {
-    let accepts = &facts.accepts;
-    let stem = name.split('[').next().unwrap_or(name);
-    match name {
-        "limit" => accepts.limit,
-        "starting_after" => accepts.starting_after,
-        "ending_before" => accepts.ending_before,
-        "created" | "created[gt]" | "created[gte]" | "created[lt]" | "created[lte]" => {
-            accepts.created
-        }
-        _ => stem == "expand" || facts.filters.iter().any(|filter| filter == stem),
-    }
-}
-
 /// Stripe has this filter and we do not play it: silence would be a wrong list.
-fn not_played(name: &str) -> ApiError {
+pub(crate) fn not_played(name: &str) -> ApiError {
     let message = format!("fake-stripe does not play the parameter `{name}`; leave it out");
     ApiError::invalid(400, message).param(name)
 }
 
-fn limit(value: &str) -> Result<usize, ApiError> {
+/// Reads a `limit`: 1 to 100.
+pub(crate) fn limit(value: &str) -> Result<usize, ApiError> {
     let wrong =
         |message| ApiError::invalid(400, message).code("parameter_invalid_integer").param("limit");
     let limit = integer("limit", value)?;
@@ -108,7 +181,12 @@ fn integer(name: &str, value: &str) -> Result<i64, ApiError> {
 }
 
 fn narrow(created: &mut Range<i64>, name: &str, value: &str) -> Result<(), ApiError> {
-    let time = integer(name, value)?;
+    narrow_to(created, name, integer(name, value)?);
+    Ok(())
+}
+
+/// Narrows a range of seconds by the filter `name` with that time.
+pub(crate) fn narrow_to(created: &mut Range<i64>, name: &str, time: i64) {
     let after = time.saturating_add(1);
     let asked = match name {
         "created[gt]" => after..i64::MAX,
@@ -118,7 +196,6 @@ fn narrow(created: &mut Range<i64>, name: &str, value: &str) -> Result<(), ApiEr
         _ => time..after,
     };
     *created = created.start.max(asked.start)..created.end.min(asked.end);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -128,7 +205,7 @@ mod tests {
     use super::*;
 
     fn read_for(stream: &str, query: &str) -> Result<ListQuery, ApiError> {
-        read(Catalogue::embedded().stream(stream).unwrap(), query)
+        read(&Accepts::of(Catalogue::embedded().stream(stream).unwrap()), query)
     }
 
     #[test]

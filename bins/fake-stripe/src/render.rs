@@ -1,25 +1,66 @@
 //! Texts around objects: a page, an object alone, an object on one line.
 
+use serde_json::Value;
+
 use crate::list::Page;
-use crate::objects::Stream;
+use crate::objects::{SEPARATOR, View, print};
 
 /// How far an element of a page is indented.
 const ELEMENT_INDENT: usize = 4;
 
-/// A page as Stripe prints it.
-pub(crate) fn page(stream: &Stream, page: &Page) -> Vec<u8> {
-    let mut body = Vec::new();
-    body.extend_from_slice(b"{\n  \"object\": \"list\",\n  \"data\": [");
-    if !page.positions.is_empty() {
-        body.extend_from_slice(b"\n    ");
-        stream.store.write_page(&page.positions, &mut body);
-        body.extend_from_slice(b"\n  ");
-    }
-    let has_more = page.has_more;
-    let rest =
-        format!("],\n  \"has_more\": {has_more},\n  \"url\": \"{}\"\n}}\n", stream.facts.path);
+/// A page of a stream as Stripe prints it.
+pub(crate) fn page(view: &View<'_>, page: &Page) -> Vec<u8> {
+    around(&view.stream.facts.path, page.has_more, |body| write_data(view, page, body))
+}
+
+/// A page of a list under a parent.
+pub(crate) fn page_of(url: &str, elements: &[Value], page: &Page) -> Vec<u8> {
+    around(url, page.has_more, |body| write_elements(elements, page, body))
+}
+
+/// A page of API v2: addresses of the pages beside it instead of `has_more`.
+pub(crate) fn v2_page(view: &View<'_>, page: &Page, next: Option<&str>) -> Vec<u8> {
+    v2_around(next, |body| write_data(view, page, body))
+}
+
+/// A page of a list of API v2 under a parent.
+pub(crate) fn v2_page_of(elements: &[Value], page: &Page, next: Option<&str>) -> Vec<u8> {
+    v2_around(next, |body| write_elements(elements, page, body))
+}
+
+fn v2_around(next: Option<&str>, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut body = b"{\n  \"data\": [".to_vec();
+    write(&mut body);
+    let next = Value::from(next);
+    let rest = format!("],\n  \"next_page_url\": {next},\n  \"previous_page_url\": null\n}}\n");
     body.extend_from_slice(rest.as_bytes());
     body
+}
+
+fn around(url: &str, has_more: bool, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut body = b"{\n  \"object\": \"list\",\n  \"data\": [".to_vec();
+    write(&mut body);
+    let rest = format!("],\n  \"has_more\": {has_more},\n  \"url\": \"{url}\"\n}}\n");
+    body.extend_from_slice(rest.as_bytes());
+    body
+}
+
+fn write_data(view: &View<'_>, page: &Page, body: &mut Vec<u8>) {
+    if !page.positions.is_empty() {
+        body.extend_from_slice(b"\n    ");
+        view.write_page(&page.positions, body);
+        body.extend_from_slice(b"\n  ");
+    }
+}
+
+fn write_elements(elements: &[Value], page: &Page, body: &mut Vec<u8>) {
+    let chosen = page.positions.iter().filter_map(|position| elements.get(*position));
+    let texts: Vec<Vec<u8>> = chosen.map(print).collect();
+    if !texts.is_empty() {
+        body.extend_from_slice(b"\n    ");
+        body.extend_from_slice(&texts.join(SEPARATOR));
+        body.extend_from_slice(b"\n  ");
+    }
 }
 
 /// An element of a page as it is printed when it stands alone.

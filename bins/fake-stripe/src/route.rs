@@ -1,7 +1,9 @@
 //! What an address stands for.
 
+use stripe_api::StreamFacts;
+
 use crate::account::ACCOUNT_ID;
-use crate::objects::{Stream, World};
+use crate::objects::{ChildList, Stream, World};
 
 /// What is asked for.
 pub(crate) enum Route<'a> {
@@ -11,12 +13,20 @@ pub(crate) enum Route<'a> {
     List(&'a Stream),
     /// One object of a stream.
     One(&'a Stream, &'a str),
+    /// A list under a parent, and the parent's id if it stands in the path.
+    Children(&'a ChildList, &'a str),
     /// `/__stats`
     Stats,
     /// `/__oracle`: how many objects of each stream a whole copy holds.
     OracleCounts,
     /// `/__oracle/<stream>`: those objects.
     Oracle(&'a Stream),
+    /// `/__oracle/<name>` of lists under a parent.
+    ChildOracle(&'a str),
+    /// `POST /__mutate`
+    Mutate,
+    /// `POST /__clock`
+    Clock,
     /// Nothing we have.
     Unknown,
 }
@@ -27,17 +37,23 @@ impl<'a> Route<'a> {
             "/v1/account" => return Self::Account,
             "/__stats" => return Self::Stats,
             "/__oracle" => return Self::OracleCounts,
+            "/__mutate" => return Self::Mutate,
+            "/__clock" => return Self::Clock,
             _ => {}
         }
         if let Some(name) = path.strip_prefix("/__oracle/") {
-            return world.stream(name).map_or(Self::Unknown, Self::Oracle);
+            return oracle(name, world);
         }
         if path.strip_prefix("/v1/accounts/") == Some(ACCOUNT_ID) {
             return Self::Account;
         }
-        let at = |path| world.streams().iter().find(|stream| stream.facts.path == path);
+        let at = |path| world.all().find(|stream| stream.facts.path == path);
         if let Some(stream) = at(path) {
             return Self::List(stream);
+        }
+        let mut children = world.child_lists().iter();
+        if let Some((list, id)) = children.find_map(|list| Some((list, list.parent_id(path)?))) {
+            return Self::Children(list, id);
         }
         let Some((parent, id)) = path.rsplit_once('/') else { return Self::Unknown };
         match at(parent).filter(|stream| stream.facts.retrieve_path.is_some()) {
@@ -46,16 +62,78 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The stream that it belongs to.
-    pub(crate) fn stream(&self) -> Option<&'a Stream> {
+    /// The stream or list under a parent that it belongs to: its name and what its objects are.
+    pub(crate) fn subject(&self) -> Option<(&'a str, &'a str)> {
+        let of = |facts: &'a StreamFacts| Some((facts.name.as_str(), facts.object.as_str()));
         match self {
-            Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => Some(stream),
-            Self::Account | Self::Stats | Self::OracleCounts | Self::Unknown => None,
+            Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => of(stream.facts),
+            Self::Children(list, _) => Some((&list.facts.name, &list.facts.resource)),
+            Self::Account => Some(("account", "account")),
+            Self::Stats
+            | Self::OracleCounts
+            | Self::ChildOracle(_)
+            | Self::Mutate
+            | Self::Clock
+            | Self::Unknown => None,
+        }
+    }
+
+    /// The list whose rate it counts against.
+    pub(crate) fn list_path(&self) -> Option<&'a str> {
+        match self {
+            Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => {
+                Some(&stream.facts.path)
+            }
+            Self::Children(list, _) => Some(&list.facts.path),
+            Self::Account
+            | Self::Stats
+            | Self::OracleCounts
+            | Self::ChildOracle(_)
+            | Self::Mutate
+            | Self::Clock
+            | Self::Unknown => None,
+        }
+    }
+
+    /// What stands for all requests of its kind, where that is not the path itself.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        match self {
+            Self::One(stream, _) => Some(format!("{}/{{id}}", stream.facts.path)),
+            Self::Children(list, _) => Some(list.facts.path.clone()),
+            Self::Account
+            | Self::List(_)
+            | Self::Stats
+            | Self::OracleCounts
+            | Self::Oracle(_)
+            | Self::ChildOracle(_)
+            | Self::Mutate
+            | Self::Clock
+            | Self::Unknown => None,
         }
     }
 
     /// Whether it is about the fake and not a part of Stripe.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Stats | Self::OracleCounts | Self::Oracle(_))
+        match self {
+            Self::Stats
+            | Self::OracleCounts
+            | Self::Oracle(_)
+            | Self::ChildOracle(_)
+            | Self::Mutate
+            | Self::Clock => true,
+            Self::Account | Self::List(_) | Self::One(..) | Self::Children(..) | Self::Unknown => {
+                false
+            }
+        }
+    }
+}
+
+fn oracle<'a>(name: &'a str, world: &'a World) -> Route<'a> {
+    if let Some(stream) = world.stream(name) {
+        return Route::Oracle(stream);
+    }
+    match world.child_lists().iter().any(|list| list.facts.name == name) {
+        true => Route::ChildOracle(name),
+        false => Route::Unknown,
     }
 }

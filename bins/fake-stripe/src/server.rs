@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 use axum::serve::ListenerExt as _;
 use clap::Parser as _;
 use serde_json::json;
@@ -18,9 +18,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::answer::Answer;
+use crate::answer::ApiError;
 use crate::app::{App, Asked};
-use crate::cli::{ArgumentError, Arguments};
+use crate::cli::{ArgumentError, Arguments, Rate};
+use crate::deliver;
+
+/// Nothing that is told the fake is longer.
+const MAX_BODY: usize = 1024 * 1024;
 
 #[derive(Debug, Error)]
 enum ServeError {
@@ -49,7 +53,7 @@ pub fn run() -> ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), ServeError> {
-    let app = App::new(arguments.population()?, arguments.behaviour()?);
+    let app = App::new(&arguments.population()?, arguments.behaviour()?);
     let runtime = Runtime::new().map_err(ServeError::Runtime)?;
     let outcome = runtime.block_on(listen(arguments, app));
     // A read of standard input cannot be cancelled, and must not keep the program.
@@ -66,7 +70,8 @@ async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     announce(&listener)?;
     let latency = Duration::from_millis(arguments.latency_ms);
-    let service = Service { app: Arc::new(app), latency };
+    let app = Arc::new(app);
+    let service = Service { app: Arc::clone(&app), latency, gzip: arguments.gzip };
     let router = Router::new().fallback(respond).with_state(service);
     // A connection that cannot be made quicker is served all the same.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
@@ -74,6 +79,7 @@ async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
         outcome = axum::serve(listener, router) => outcome?,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = mutate(&app, arguments.mutate) => {}
         () = stdin_closed(), if arguments.until_stdin_closes => {}
     }
     Ok(())
@@ -97,44 +103,53 @@ async fn stdin_closed() {
 struct Service {
     app: Arc<App>,
     latency: Duration,
+    /// Whether answers are compressed for those who take that.
+    gzip: bool,
 }
 
 async fn respond(State(service): State<Service>, request: Request) -> Response<Body> {
     let app = &service.app;
-    let path = request.uri().path();
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        let message = format!("fake-stripe reads no body over {MAX_BODY} bytes");
+        return deliver::response(ApiError::invalid(413, message).into()).await;
+    };
+    let path = head.uri.path();
     let asked = Asked {
-        method: request.method().as_str(),
+        method: head.method.as_str(),
         path,
-        query: request.uri().query().unwrap_or_default(),
-        authorization: text(request.headers(), "authorization"),
-        version: text(request.headers(), "stripe-version"),
+        query: head.uri.query().unwrap_or_default(),
+        authorization: text(&head.headers, "authorization"),
+        version: text(&head.headers, "stripe-version"),
+        account: text(&head.headers, "stripe-account"),
+        body: &body,
     };
     if app.is_ours(path) {
-        return response(app.answer(asked));
+        return deliver::response(app.answer(asked)).await;
     }
     let in_flight = app.stats().begin();
     if !service.latency.is_zero() {
         tokio::time::sleep(service.latency).await;
     }
-    let answer = app.answer(asked);
+    let mut answer = app.answer(asked);
+    let takes = text(&head.headers, "accept-encoding").unwrap_or_default();
+    if service.gzip && takes.contains("gzip") {
+        answer = deliver::compress(answer);
+    }
     in_flight.answered(&app.endpoint(path), &answer);
-    response(answer)
+    deliver::response(answer).await
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn response(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    for (name, value) in answer.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(name, value);
-        }
+/// Changes things for ever, so many times a second.
+async fn mutate(app: &App, rate: Option<Rate>) {
+    let Some(rate) = rate else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(rate.pause());
+    loop {
+        ticks.tick().await;
+        app.mutate(1);
     }
-    response
 }

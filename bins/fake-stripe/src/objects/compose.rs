@@ -2,6 +2,7 @@
 //! property says. Every variant of a resource is composed once.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use stripe_api::{Property, Shape, Shapes};
 
@@ -15,7 +16,7 @@ use crate::mix::mix;
 const MAX_DEPTH: usize = 12;
 
 /// Stripe shows this many elements of a list inside an object.
-const SHOWN: u64 = 10;
+pub(crate) const SHOWN: usize = 10;
 
 /// One variant in this many has nested lists that do not fit.
 const LONG_LISTS_EVERY: u64 = 12;
@@ -42,6 +43,8 @@ pub(crate) struct Root<'a> {
 /// One way in which objects of a resource can look.
 pub(crate) struct Variant {
     pub(crate) template: Template,
+    /// Of the lists inside it, by name: the elements that do not fit.
+    pub(crate) rest: BTreeMap<String, Vec<Template>>,
     /// The `status` that it has, if its resource has one.
     pub(crate) status: Option<String>,
 }
@@ -49,10 +52,10 @@ pub(crate) struct Variant {
 /// Composes variant number `number` of a resource.
 pub(crate) fn compose(setting: &Setting<'_>, root: Root<'_>, number: u64) -> Variant {
     let random = mix(&[setting.seed, text_number(root.resource), number]);
-    let mut composer =
-        Composer { setting, root, number, random, template: Template::default(), status: None };
+    let variant = Variant { template: Template::default(), rest: BTreeMap::new(), status: None };
+    let mut composer = Composer { setting, root, number, random, variant };
     composer.object(root.schema, 0, 2);
-    Variant { template: composer.template, status: composer.status }
+    composer.variant
 }
 
 struct Composer<'a> {
@@ -60,8 +63,7 @@ struct Composer<'a> {
     root: Root<'a>,
     number: u64,
     random: u64,
-    template: Template,
-    status: Option<String>,
+    variant: Variant,
 }
 
 /// Where a value stands.
@@ -89,7 +91,7 @@ impl<'a> Composer<'a> {
         let setting = self.setting;
         let Some(properties) = setting.shapes.schemas.get(schema).filter(|_| depth < MAX_DEPTH)
         else {
-            self.template.text("{}");
+            self.variant.template.text("{}");
             return;
         };
         let method = Method::of(properties, self.next());
@@ -101,7 +103,7 @@ impl<'a> Composer<'a> {
             if is_other_method || !is_method && !self.chance(there_percent(depth, property)) {
                 continue;
             }
-            self.template.text(separator);
+            self.variant.template.text(separator);
             self.key(name, place.indent);
             match &method {
                 Some(method) if name == "type" => self.quoted(method.chosen),
@@ -115,7 +117,7 @@ impl<'a> Composer<'a> {
 
     fn value(&mut self, place: Place<'a>, property: &'a Property) {
         if property.nullable && self.is_null(place, &property.shape) {
-            self.template.text("null");
+            self.variant.template.text("null");
         } else {
             self.shape(place, &property.shape);
         }
@@ -124,22 +126,33 @@ impl<'a> Composer<'a> {
     fn is_null(&mut self, place: Place<'_>, shape: &Shape) -> bool {
         let leads_nowhere =
             matches!(shape, Shape::Id(resources) if self.target(resources).is_none());
+        // What a list shows inside an object belongs to that object.
+        if self.names_the_root(place) && matches!(shape, Shape::Text | Shape::Id(_)) {
+            return false;
+        }
         leads_nowhere || self.chance(null_percent(place.name, place.depth, shape))
+    }
+
+    /// Whether a property inside the object, such as `value_list` for `radar.value_list`, is
+    /// called what the object is.
+    fn names_the_root(&self, place: Place<'_>) -> bool {
+        let own = self.root.resource.rsplit('.').next();
+        place.depth > 0 && own == Some(place.name)
     }
 
     fn shape(&mut self, place: Place<'a>, shape: &'a Shape) {
         let random = self.next();
         match shape {
             Shape::Text => self.text_value(place, random),
-            Shape::Integer => values::write_integer(place.name, random, &mut self.template),
-            Shape::Number => self.template.text(values::number(random)),
+            Shape::Integer => values::write_integer(place.name, random, &mut self.variant.template),
+            Shape::Number => self.variant.template.text(values::number(random)),
             Shape::Boolean => self.boolean(place.name),
             Shape::Time => self.time(place, random),
             Shape::Map => self.map(place, random),
             Shape::Choice(choices) => self.choice(place, choices, random),
             Shape::Id(resources) => self.reference(resources),
             Shape::Object(schema) => self.object(schema, place.depth + 1, place.indent),
-            Shape::Array(item) => self.elements(place, item, random % 2),
+            Shape::Array(item) => self.elements(place, item, usize::from(random % 2 == 1)),
             Shape::List(item) => self.list(place, item),
         }
     }
@@ -148,18 +161,20 @@ impl<'a> Composer<'a> {
         let setting = self.setting;
         match place.name {
             "id" => self.id(place),
+            "created" | "updated" => self.quoted_hole(Hole::CreatedText),
             "api_version" => self.quoted(&setting.shapes.api_version),
             "type" if self.root.resource == "event" && place.depth == 0 => {
                 self.quoted(values::choose(&setting.event_types, random).unwrap_or_default());
             }
+            _ if self.names_the_root(place) => self.quoted_hole(Hole::OwnId),
             name if name.ends_with("currency") => {
                 self.quoted(values::choose(&["usd", "eur", "jpy"], self.number).unwrap_or("usd"));
             }
             name if setting.targets.contains_key(name) => self.reference(&[name.to_owned()]),
             name => {
-                self.template.text("\"");
-                values::write_text(name, random, &mut self.template);
-                self.template.text("\"");
+                self.variant.template.text("\"");
+                values::write_text(name, random, &mut self.variant.template);
+                self.variant.template.text("\"");
             }
         }
     }
@@ -214,24 +229,24 @@ impl<'a> Composer<'a> {
             "deleted" => false,
             _ => self.chance(60),
         };
-        self.template.text(if value { "true" } else { "false" });
+        self.variant.template.text(if value { "true" } else { "false" });
     }
 
     fn time(&mut self, place: Place<'_>, random: u64) {
         let is_own = matches!(place.name, "created" | "date") && place.depth == 0;
         let later = if is_own { 0 } else { i64::try_from(random % 2_592_000).unwrap_or(0) };
-        self.template.hole(Hole::Created { later });
+        self.variant.template.hole(Hole::Created { later });
     }
 
     fn map(&mut self, place: Place<'_>, random: u64) {
         let entries = if place.name == "metadata" { values::metadata(random) } else { &[] };
         let mut separator = "{\n";
         for (key, text) in entries {
-            self.template.text(separator);
+            self.variant.template.text(separator);
             self.key(key, place.indent + 1);
-            self.template.text("\"");
-            values::write_pattern(text, &mut self.template);
-            self.template.text("\"");
+            self.variant.template.text("\"");
+            values::write_pattern(text, &mut self.variant.template);
+            self.variant.template.text("\"");
             separator = ",\n";
         }
         self.close(separator, '}', place.indent);
@@ -243,15 +258,15 @@ impl<'a> Composer<'a> {
         let random = if is_status { self.number } else { random };
         let chosen = values::choose(&choices, random).unwrap_or_default();
         if is_status {
-            self.status = Some(chosen.to_owned());
+            self.variant.status = Some(chosen.to_owned());
         }
         self.quoted(chosen);
     }
 
-    fn elements(&mut self, place: Place<'a>, item: &'a Shape, count: u64) {
+    fn elements(&mut self, place: Place<'a>, item: &'a Shape, count: usize) {
         let mut separator = "[\n";
         for _ in 0..count {
-            self.template.text(separator);
+            self.variant.template.text(separator);
             self.line_start(place.indent + 1);
             self.shape(Place { indent: place.indent + 1, ..place }, item);
             separator = ",\n";
@@ -262,60 +277,82 @@ impl<'a> Composer<'a> {
     /// A list inside the object, as Stripe shows it: no more than ten elements.
     fn list(&mut self, place: Place<'a>, item: &'a Shape) {
         let is_long = self.number % LONG_LISTS_EVERY == LONG_LISTS_EVERY - 1;
-        let count = if is_long { SHOWN + 1 + self.next() % 20 } else { 1 + self.next() % 4 / 3 };
+        let random = usize::try_from(self.next() % 20).unwrap_or(0);
+        let count = if is_long { SHOWN + 1 + random } else { 1 + random % 4 / 3 };
         let inner = Place { indent: place.indent + 1, depth: place.depth + 1, ..place };
-        self.template.text("{\n");
+        self.variant.template.text("{\n");
         self.key("object", inner.indent);
-        self.template.text("\"list\",\n");
+        self.variant.template.text("\"list\",\n");
         self.key("data", inner.indent);
         self.elements(inner, item, count.min(SHOWN));
-        self.template.text(",\n");
+        self.rest(inner, item, count.saturating_sub(SHOWN));
+        self.variant.template.text(",\n");
         self.key("has_more", inner.indent);
-        self.template.text(if count > SHOWN { "true,\n" } else { "false,\n" });
+        self.variant.template.text(if count > SHOWN { "true,\n" } else { "false,\n" });
         self.key("total_count", inner.indent);
-        self.template.text(&format!("{count},\n"));
+        self.variant.template.text(&format!("{count},\n"));
         self.key("url", inner.indent);
-        self.template.text("\"");
-        values::write_pattern(&self.list_url(place.name), &mut self.template);
-        self.template.text("\"");
+        self.variant.template.text("\"");
+        let url = list_url(self.root.resource, self.root.path, place.name);
+        values::write_pattern(&url, &mut self.variant.template);
+        self.variant.template.text("\"");
         self.close(",\n", '}', place.indent);
     }
 
-    fn list_url(&self, name: &str) -> String {
-        match (self.root.resource, name) {
-            ("subscription", "items") => "/v1/subscription_items?subscription={id}".to_owned(),
-            ("radar.value_list", _) => "/v1/radar/value_list_items?value_list={id}".to_owned(),
-            _ => format!("{}/{{id}}/{name}", self.root.path),
+    /// The elements that are not shown. They draw from a source of their own, so that the object
+    /// is the same whether or not there are any.
+    fn rest(&mut self, place: Place<'a>, item: &'a Shape, count: usize) {
+        if count == 0 {
+            return;
         }
+        let kept = (self.random, mem::take(&mut self.variant.template));
+        let mut elements = Vec::new();
+        for salt in (1_u64..).take(count) {
+            self.random = mix(&[kept.0, salt]);
+            self.variant.template = Template::salted(salt);
+            self.shape(place, item);
+            elements.push(mem::take(&mut self.variant.template));
+        }
+        (self.random, self.variant.template) = kept;
+        self.variant.rest.insert(place.name.to_owned(), elements);
     }
 
     fn quoted(&mut self, text: &str) {
-        self.template.text(&format!("\"{text}\""));
+        self.variant.template.text(&format!("\"{text}\""));
     }
 
     fn quoted_hole(&mut self, hole: Hole) {
-        self.template.text("\"");
-        self.template.hole(hole);
-        self.template.text("\"");
+        self.variant.template.text("\"");
+        self.variant.template.hole(hole);
+        self.variant.template.text("\"");
     }
 
     fn key(&mut self, name: &str, indent: usize) {
         self.line_start(indent);
-        self.template.text(&format!("\"{name}\": "));
+        self.variant.template.text(&format!("\"{name}\": "));
     }
 
     fn line_start(&mut self, indent: usize) {
-        self.template.text(&"  ".repeat(indent));
+        self.variant.template.text(&"  ".repeat(indent));
     }
 
     /// Closes an object or array, which is empty if its first separator was never written.
     fn close(&mut self, separator: &str, bracket: char, indent: usize) {
         if separator.starts_with(',') {
-            self.template.text("\n");
+            self.variant.template.text("\n");
             self.line_start(indent);
-            self.template.text(&bracket.to_string());
+            self.variant.template.text(&bracket.to_string());
         } else {
-            self.template.text(if bracket == '}' { "{}" } else { "[]" });
+            self.variant.template.text(if bracket == '}' { "{}" } else { "[]" });
         }
+    }
+}
+
+/// The address of a list inside an object: `{id}` stands for the object's.
+pub(crate) fn list_url(resource: &str, path: &str, name: &str) -> String {
+    match (resource, name) {
+        ("subscription", "items") => "/v1/subscription_items?subscription={id}".to_owned(),
+        ("radar.value_list", _) => "/v1/radar/value_list_items?value_list={id}".to_owned(),
+        _ => format!("{path}/{{id}}/{name}"),
     }
 }

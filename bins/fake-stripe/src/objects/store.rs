@@ -4,11 +4,9 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use super::compose::Variant;
+use super::element::SEPARATOR;
 use super::ids::IdForm;
 use super::template::Subject;
-
-/// Between two objects of a page, the indent of the second included.
-const SEPARATOR: &[u8] = b",\n    ";
 
 /// All objects of one resource: newest first, each as an element of a page, one after the other.
 pub(crate) struct Store {
@@ -56,15 +54,9 @@ impl Store {
         &self.created
     }
 
-    /// Where the object with that id stands, if it exists.
-    pub(crate) fn position(&self, id: &str) -> Option<usize> {
-        let number = usize::try_from(self.form.read(id)?).ok()?;
-        self.created.len().checked_sub(number + 1)
-    }
-
-    /// The number of the object at a position: the oldest is 0.
-    pub(crate) fn number(&self, position: usize) -> usize {
-        self.created.len().saturating_sub(position + 1)
+    /// How the ids of its objects are made.
+    pub(crate) fn form(&self) -> &IdForm {
+        &self.form
     }
 
     /// The object at a position, as it stands in a page.

@@ -1,6 +1,8 @@
 //! An object with holes in it. Its text is composed once for many objects; rendering one is
 //! copying the text and filling the holes.
 
+use chrono::{DateTime, SecondsFormat};
+
 use super::ids::{IdForm, letter};
 use crate::mix::{below, mix};
 
@@ -8,6 +10,8 @@ use crate::mix::{below, mix};
 #[derive(Debug, Default)]
 pub(crate) struct Template {
     parts: Vec<Part>,
+    /// Tells several templates of one object apart; 0 is the object itself.
+    salt: u64,
 }
 
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) enum Hole {
     NewId(IdForm),
     /// The object's creation time, this many seconds later.
     Created { later: i64 },
+    /// The object's creation time, as API v2 writes it.
+    CreatedText,
     /// The object's amount, in the smallest unit.
     Amount,
     /// Letters and digits.
@@ -73,6 +79,11 @@ const LAST_NAMES: [&str; 12] = [
 ];
 
 impl Template {
+    /// An empty template for a part of an object: what fills its holes differs with `salt`.
+    pub(crate) fn salted(salt: u64) -> Self {
+        Self { parts: Vec::new(), salt }
+    }
+
     pub(crate) fn text(&mut self, text: &str) {
         if let Some(Part::Text(last)) = self.parts.last_mut() {
             last.extend_from_slice(text.as_bytes());
@@ -87,8 +98,8 @@ impl Template {
 
     /// Writes the object to `out`.
     pub(crate) fn render(&self, subject: &Subject<'_>, out: &mut Vec<u8>) {
-        let mut random = mix(&[subject.seed, u64::from(subject.number)]);
-        let own = random;
+        let own = mix(&[subject.seed, u64::from(subject.number)]);
+        let mut random = if self.salt == 0 { own } else { mix(&[own, self.salt]) };
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
@@ -111,6 +122,7 @@ fn fill(hole: &Hole, subject: &Subject<'_>, [own, random]: [u64; 2], out: &mut V
         }
         Hole::NewId(form) => form.write_new(mix(&[random]), out),
         Hole::Created { later } => decimal(subject.created.saturating_add(*later), out),
+        Hole::CreatedText => out.extend_from_slice(time_text(subject.created).as_bytes()),
         Hole::Amount => decimal(100 + i64::try_from(below(own, 250_000)).unwrap_or(0), out),
         Hole::Letters(length) => letters(mix(&[random]), *length, out),
         Hole::Digits(length) => digits(mix(&[random]), *length, out),
@@ -125,6 +137,12 @@ fn fill(hole: &Hole, subject: &Subject<'_>, [own, random]: [u64; 2], out: &mut V
             out.extend_from_slice(b"@example.com");
         }
     }
+}
+
+/// A time in unix seconds as API v2 writes it.
+pub(crate) fn time_text(seconds: i64) -> String {
+    let time = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn pick(names: &[&'static str], random: u64) -> &'static str {

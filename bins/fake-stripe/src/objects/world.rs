@@ -1,20 +1,21 @@
 //! The account: every resource with its objects.
 
 use std::collections::BTreeMap;
+use std::sync::RwLock;
 
-use stripe_api::{Catalogue, Shapes, StreamFacts};
+use stripe_api::{Catalogue, Shape, StreamFacts};
 
+use super::children::ChildList;
 use super::compose::{Root, Setting, Variant, compose};
 use super::ids::{IdForm, text_number};
+use super::shapes::shapes;
 use super::store::Store;
+use super::stream::Stream;
 use super::times::{Distribution, Span, creation_times};
 use crate::mix::mix;
 
 /// In how many ways the objects of a resource look.
 const VARIANTS: u64 = 24;
-
-/// Statuses that a list leaves out unless it is asked for them.
-const HIDDEN: [(&str, &str); 2] = [("subscriptions", "canceled"), ("tax_registrations", "expired")];
 
 /// What to make up.
 #[derive(Debug, Clone)]
@@ -29,19 +30,26 @@ pub(crate) struct Population {
     pub(crate) span: Span,
     /// Whether it is live data.
     pub(crate) livemode: bool,
+    /// How many of the listed accounts are connected, with objects of their own.
+    pub(crate) connected: usize,
+}
+
+impl Population {
+    /// What to make up for the connected account of that number, counted from 1: as much of
+    /// everything, but no accounts under it.
+    pub(crate) fn connected(platform: &Self, number: u64) -> Self {
+        let mut own = Self { seed: mix(&[platform.seed, number]), ..platform.clone() };
+        own.connected = 0;
+        own.counts.remove("accounts");
+        own
+    }
 }
 
 /// All objects of an account.
 pub(crate) struct World {
     streams: Vec<Stream>,
-}
-
-/// One resource: its facts and its objects.
-pub(crate) struct Stream {
-    pub(crate) facts: &'static StreamFacts,
-    pub(crate) store: Store,
-    /// The status of each variant.
-    statuses: Vec<Option<String>>,
+    v2_streams: Vec<Stream>,
+    child_lists: Vec<ChildList>,
 }
 
 impl World {
@@ -49,36 +57,37 @@ impl World {
     pub(crate) fn create(population: &Population) -> Self {
         let catalogue = Catalogue::embedded();
         let setting = setting(population, catalogue);
-        let stream = |facts| stream(facts, population, &setting);
-        Self { streams: catalogue.streams.iter().map(stream).collect() }
+        let make = |facts: &'static [StreamFacts]| -> Vec<Stream> {
+            facts.iter().map(|facts| stream(facts, population, &setting)).collect()
+        };
+        Self {
+            streams: make(&catalogue.streams),
+            v2_streams: make(&catalogue.v2_streams),
+            child_lists: child_lists(catalogue, &setting),
+        }
     }
 
-    /// The streams, by name.
+    /// The streams of API v1, by name.
     pub(crate) fn streams(&self) -> &[Stream] {
         &self.streams
     }
 
+    /// The streams of API v2, by name.
+    pub(crate) fn v2_streams(&self) -> &[Stream] {
+        &self.v2_streams
+    }
+
+    /// The lists that exist once for each object of a stream.
+    pub(crate) fn child_lists(&self) -> &[ChildList] {
+        &self.child_lists
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Stream> {
+        self.streams.iter().chain(&self.v2_streams)
+    }
+
     pub(crate) fn stream(&self, name: &str) -> Option<&Stream> {
-        self.streams.iter().find(|stream| stream.facts.name == name)
-    }
-}
-
-impl Stream {
-    /// The status of the object at a position.
-    pub(crate) fn status(&self, position: usize) -> Option<&str> {
-        let variant = self.store.number(position).checked_rem(self.statuses.len())?;
-        self.statuses.get(variant)?.as_deref()
-    }
-
-    /// Whether a list that is asked for no status shows the object at a position.
-    pub(crate) fn is_shown_by_default(&self, position: usize) -> bool {
-        let hidden = HIDDEN.iter().find(|(stream, _)| *stream == self.facts.name);
-        hidden.is_none_or(|(_, status)| self.status(position) != Some(*status))
-    }
-
-    /// Whether some objects have that status.
-    pub(crate) fn has_status(&self, status: &str) -> bool {
-        self.statuses.iter().flatten().any(|known| known == status)
+        self.all().find(|stream| stream.facts.name == name)
     }
 }
 
@@ -90,7 +99,7 @@ fn setting<'a>(population: &Population, catalogue: &'a Catalogue) -> Setting<'a>
     };
     let event_types = catalogue.streams.iter().flat_map(|facts| &facts.event_types);
     Setting {
-        shapes: Shapes::embedded(),
+        shapes: shapes(),
         targets: catalogue.streams.iter().map(target).collect(),
         event_types: event_types.map(String::as_str).collect(),
         livemode: population.livemode,
@@ -105,16 +114,26 @@ fn count(population: &Population, facts: &StreamFacts) -> usize {
 fn stream(facts: &'static StreamFacts, population: &Population, setting: &Setting<'_>) -> Stream {
     let seed = mix(&[population.seed, text_number(&facts.name)]);
     let count = count(population, facts);
-    let variants = variants(facts, setting, count);
+    let schema = setting.shapes.roots.get(&facts.name).unwrap_or(&facts.resource);
+    let root = Root { resource: &facts.resource, path: &facts.path, schema };
+    let variants: Vec<Variant> =
+        (0..VARIANTS).take(count.max(1)).map(|number| compose(setting, root, number)).collect();
     let created = creation_times(count, population.distribution, population.span, seed);
     let form = IdForm::of(&facts.object, population.seed);
     let store = Store::render(form, created, &variants, seed);
-    Stream { facts, store, statuses: variants.into_iter().map(|variant| variant.status).collect() }
+    let (statuses, history) = (statuses(setting, schema), RwLock::default());
+    Stream { facts, statuses, store, variants, seed, history }
 }
 
-fn variants(facts: &StreamFacts, setting: &Setting<'_>, count: usize) -> Vec<Variant> {
-    let schema = setting.shapes.roots.get(&facts.name).map_or("", String::as_str);
-    let root = Root { resource: &facts.resource, path: &facts.path, schema };
-    let numbers = (0..VARIANTS).take(count);
-    numbers.map(|number| compose(setting, root, number)).collect()
+fn statuses(setting: &Setting<'_>, schema: &str) -> Vec<String> {
+    let status = setting.shapes.schemas.get(schema).and_then(|schema| schema.get("status"));
+    match status.map(|property| &property.shape) {
+        Some(Shape::Choice(choices)) => choices.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn child_lists(catalogue: &'static Catalogue, setting: &Setting<'_>) -> Vec<ChildList> {
+    let lists = catalogue.parent_keyed.iter();
+    lists.filter_map(|facts| ChildList::create(facts, catalogue, setting)).collect()
 }

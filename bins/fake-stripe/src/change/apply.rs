@@ -1,0 +1,189 @@
+//! One change to one object, with the event that tells it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::diff::previous;
+use super::edit;
+use super::event::{EVENTS, Origin, Told, event, event_type, may_be_silent};
+use crate::objects::{Stream, Version, World, cut, print, set};
+
+/// What can happen to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Deed {
+    Create,
+    Update,
+    /// Something is switched, so that a second time puts it back.
+    Toggle,
+    Delete,
+    /// A subscription ends: `status` becomes `canceled`, and it stays.
+    Cancel,
+    /// Its volatile links are signed anew, which no event tells.
+    Rotate,
+}
+
+impl Deed {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Toggle => "toggle",
+            Self::Delete => "delete",
+            Self::Cancel => "cancel",
+            Self::Rotate => "rotate",
+        }
+    }
+}
+
+/// Streams whose objects can be deleted: those that Stripe has a `DELETE` for.
+const DELETABLE: [&str; 16] = [
+    "accounts",
+    "apple_pay_domains",
+    "coupons",
+    "customers",
+    "invoiceitems",
+    "invoices",
+    "plans",
+    "prices",
+    "products",
+    "radar_value_lists",
+    "tax_ids",
+    "terminal_configurations",
+    "terminal_locations",
+    "terminal_readers",
+    "test_helpers_test_clocks",
+    "webhook_endpoints",
+];
+
+/// Streams whose objects end instead: by cancellation.
+const CANCELABLE: [&str; 1] = ["subscriptions"];
+
+/// A change that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) stream: String,
+    pub(crate) deed: Deed,
+    pub(crate) id: String,
+}
+
+/// Changes an account at a moment.
+pub(crate) struct Changer<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) origin: &'a Origin,
+    /// In milliseconds.
+    pub(crate) now: i64,
+    /// Nobody looks further back than this, in milliseconds.
+    pub(crate) horizon: i64,
+}
+
+impl Changer<'_> {
+    /// Whether the deed is possible with objects of the stream, and told where Stripe tells
+    /// changes.
+    pub(crate) fn can(stream: &Stream, deed: Deed) -> bool {
+        let facts = stream.facts;
+        let is_told = event_type(facts, deed, 0).is_some() || may_be_silent(facts);
+        match deed {
+            Deed::Create | Deed::Update | Deed::Toggle => is_told && facts.name != EVENTS,
+            Deed::Delete => is_told && DELETABLE.contains(&facts.name.as_str()),
+            Deed::Cancel => is_told && CANCELABLE.contains(&facts.name.as_str()),
+            Deed::Rotate => !facts.volatile.is_empty(),
+        }
+    }
+
+    /// Creates an object; none if the stream's objects cannot be made up.
+    pub(crate) fn create(&self, stream: &Stream) -> Option<Done> {
+        let seconds = self.now.div_euclid(1_000);
+        let (number, created) = {
+            let view = stream.now();
+            let newest = if view.len() == 0 { seconds } else { view.created(0) };
+            (view.len(), seconds.max(newest))
+        };
+        let whole = stream.make(number, created)?;
+        let id = whole.get("id").and_then(Value::as_str)?.to_owned();
+        stream.change().add(number, created, self.version(&whole, false));
+        self.tell(stream, Deed::Create, &whole, None);
+        Some(Done { stream: stream.facts.name.clone(), deed: Deed::Create, id })
+    }
+
+    /// Does something to an object that is there; none if it is not, or if there is nothing to
+    /// do it to. `random` decides what an update edits.
+    pub(crate) fn apply(&self, stream: &Stream, id: &str, deed: Deed, random: u64) -> Option<Done> {
+        self.edit(stream, id, deed, |object| match deed {
+            Deed::Create => false,
+            Deed::Update => edit::edit(object, random),
+            Deed::Toggle => edit::toggle(object),
+            Deed::Delete => true,
+            Deed::Cancel => {
+                set(object, "status", json!("canceled"));
+                true
+            }
+            Deed::Rotate => {
+                for field in &stream.facts.volatile {
+                    edit::rotate(object, field, random);
+                }
+                true
+            }
+        })
+    }
+
+    /// Sets properties of an object that is there.
+    pub(crate) fn set(&self, stream: &Stream, id: &str, to: &Value) -> Option<Done> {
+        self.edit(stream, id, Deed::Update, |object| {
+            for (name, value) in to.as_object().into_iter().flatten() {
+                set(object, name, value.clone());
+            }
+            true
+        })
+    }
+
+    fn edit(
+        &self,
+        stream: &Stream,
+        id: &str,
+        deed: Deed,
+        edit: impl FnOnce(&mut Value) -> bool,
+    ) -> Option<Done> {
+        let (number, before) = {
+            let view = stream.now();
+            let position = view.position(id).filter(|position| view.is_there(*position))?;
+            (view.number(position), view.whole(position))
+        };
+        let mut after = before.clone();
+        if !edit(&mut after) {
+            return None;
+        }
+        if deed != Deed::Rotate && after.get("updated").is_some_and(Value::is_number) {
+            set(&mut after, "updated", json!(self.now.div_euclid(1_000)));
+        }
+        let version = self.version(&after, deed == Deed::Delete);
+        stream.change().change(number, version, self.horizon);
+        let is_update = matches!(deed, Deed::Update | Deed::Toggle);
+        self.tell(stream, deed, &after, is_update.then(|| previous(&before, &after)));
+        Some(Done { stream: stream.facts.name.clone(), deed, id: id.to_owned() })
+    }
+
+    fn version(&self, whole: &Value, deleted: bool) -> Version {
+        match cut(whole) {
+            Some(shown) => {
+                let whole = Some(whole.to_string().into_bytes());
+                Version { at: self.now, deleted, shown: print(&shown), whole }
+            }
+            None => Version { at: self.now, deleted, shown: print(whole), whole: None },
+        }
+    }
+
+    /// Adds the event that tells the change, if there is one.
+    fn tell(&self, stream: &Stream, deed: Deed, whole: &Value, previous: Option<Value>) {
+        let Some(events) = self.world.stream(EVENTS) else { return };
+        let number = events.now().len();
+        let random = u64::try_from(number).unwrap_or(0);
+        let Some(kind) = event_type(stream.facts, deed, random) else { return };
+        let id = events.id(number);
+        let object = cut(whole).unwrap_or_else(|| whole.clone());
+        let created = self.now.div_euclid(1_000);
+        let event = event(&id, created, Told { kind, object, previous }, self.origin);
+        let version = Version { at: self.now, deleted: false, shown: print(&event), whole: None };
+        events.change().add(number, created, version);
+    }
+}
