@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use pg::{Error, Ident};
 use tokio_postgres::{GenericClient, Row};
 
-use crate::schema::{Existing, Table};
+use crate::schema::{Existing, ExistingColumn, Table};
 
 /// One row for each of the wanted names that something in the schema has.
 const EXISTING: &str = "
 SELECT c.relname::text,
        obj_description(c.oid, 'pg_class'),
-       ARRAY(SELECT a.attname::text FROM pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       ARRAY(SELECT fact FROM pg_attribute a
+             CROSS JOIN unnest(ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod),
+                                     (a.attgenerated <> '')::text])
+                        WITH ORDINALITY AS f(fact, place)
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             ORDER BY a.attnum, f.place),
        ARRAY(SELECT a.attname::text
              FROM pg_index i
              CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
@@ -30,11 +34,21 @@ pub(crate) async fn existing(
     schema: &Ident,
     tables: &[&Table],
 ) -> Result<BTreeMap<String, Existing>, Error> {
-    let names: Vec<&str> = tables.iter().map(|table| table.name.object().name()).collect();
-    let rules: Vec<&str> = tables
-        .iter()
-        .map(|table| table.check.as_ref().map_or("", |check| check.name.name()))
-        .collect();
+    let rule =
+        |table: &Table| table.check.as_ref().map_or("", |check| check.name.name()).to_owned();
+    let names: Vec<(String, String)> =
+        tables.iter().map(|table| (table.name.object().name().to_owned(), rule(table))).collect();
+    named(client, schema, &names).await
+}
+
+/// The same by names of tables and of their account checks.
+pub(crate) async fn named(
+    client: &impl GenericClient,
+    schema: &Ident,
+    names: &[(String, String)],
+) -> Result<BTreeMap<String, Existing>, Error> {
+    let (names, rules): (Vec<&str>, Vec<&str>) =
+        names.iter().map(|(name, rule)| (name.as_str(), rule.as_str())).unzip();
     let rows = client.query(EXISTING, &[&schema.name(), &names, &rules]).await;
     let read = |row: &Row| Ok((row.try_get(0)?, one(row)?));
     let found = rows.and_then(|rows| rows.iter().map(read).collect());
@@ -42,10 +56,18 @@ pub(crate) async fn existing(
 }
 
 fn one(row: &Row) -> Result<Existing, tokio_postgres::Error> {
+    // Name, type, whether generated; then those of the next.
     let columns: Vec<String> = row.try_get(2)?;
+    let column = |triple: &[String]| match triple {
+        [name, data_type, generated] => {
+            let is_generated = generated == "true";
+            Some((name.clone(), ExistingColumn { data_type: data_type.clone(), is_generated }))
+        }
+        _ => None,
+    };
     Ok(Existing {
         comment: row.try_get(1)?,
-        columns: columns.into_iter().collect(),
+        columns: columns.chunks(3).filter_map(column).collect(),
         key: row.try_get(3)?,
         check: row.try_get(4)?,
     })

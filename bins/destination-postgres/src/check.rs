@@ -1,28 +1,25 @@
 //! Says whether the connection works and whether setup and write would be allowed.
 
-use connector::Error;
+use connector::{Error, StreamPlan};
 use pg::{Failure, Ident};
 use tokio_postgres::GenericClient;
 
 use crate::{
-    catalog,
-    client::Client,
-    failure::explain,
-    meta,
-    schema::{Table, plan},
-    setup::refuse_mixing,
+    catalog, client::Client, failure::explain, meta, schema::plan, setup::refuse_mixing,
+    survey::survey,
 };
 
 /// Returns what a person wants to know: server, place, and how many tables are there.
-pub(crate) async fn check(client: &Client, tables: &[Table]) -> Result<String, Error> {
+pub(crate) async fn check(client: &Client, plans: &[StreamPlan]) -> Result<String, Error> {
     let told = |error: pg::Error| explain(error, &client.setup_remedy());
     let connection = client.get().await.map_err(told)?;
     let server = server(&**connection).await.map_err(told)?;
     let schema = &client.schema;
-    let wanted: Vec<&Table> = tables.iter().collect();
-    let existing = catalog::existing(&**connection, schema, &wanted).await.map_err(told)?;
+    let seen = survey(&**connection, schema, plans, client.columns).await.map_err(told)?;
+    let existing = seen.existing.clone();
+    let tables = seen.all()?;
     let mut missing = 0_usize;
-    for table in tables {
+    for table in &tables {
         let found = existing.get(table.name.object().name());
         plan(table, found, uuid::Uuid::nil()).map_err(Error::config)?;
         missing += usize::from(found.is_none());
@@ -30,7 +27,7 @@ pub(crate) async fn check(client: &Client, tables: &[Table]) -> Result<String, E
     let comments = catalog::comments(&**connection, schema).await.map_err(told)?;
     if comments.contains_key(meta::META) {
         let noted = meta::read(&**connection, schema).await.map_err(told)?;
-        refuse_mixing(meta::mixes_modes(&noted, tables))?;
+        refuse_mixing(meta::mixes_modes(&noted, &tables))?;
     }
     may_make(&**connection, schema, missing > 0).await.map_err(told)?;
     let place = format!("{}, schema {schema}", client.target());

@@ -5,8 +5,9 @@ use pg::{Error, Failure, Ident, Pool, Pooled};
 use tokio::time::sleep;
 
 use crate::{
-    config::Options,
+    config::{Deletes, Options},
     failure::{setup_remedy, write_remedy},
+    schema::Columns,
 };
 
 /// A server, and the schema in it that is ours.
@@ -14,6 +15,9 @@ use crate::{
 pub(crate) struct Client {
     pool: Pool,
     pub(crate) schema: Ident,
+    /// The columns that new tables are made with; what their neighbours have unless asked.
+    pub(crate) columns: Option<Columns>,
+    pub(crate) deletes: Deletes,
 }
 
 /// Which failures are worth another try.
@@ -28,7 +32,8 @@ pub(crate) enum Patience {
 impl Client {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let pool = Pool::new(&options.settings, options.connections)?;
-        Ok(Self { pool, schema: options.schema.clone() })
+        let (schema, columns, deletes) = (options.schema.clone(), options.columns, options.deletes);
+        Ok(Self { pool, schema, columns, deletes })
     }
 
     pub(crate) async fn get(&self) -> Result<Pooled, Error> {

@@ -6,6 +6,8 @@ use protocol::{Secret, Spec};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::schema::Columns;
+
 /// The configuration as written; see [`spec`] for what each key means.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
@@ -22,6 +24,20 @@ pub struct Config {
     #[serde(default)]
     echo_records: bool,
     run_id: Option<String>,
+    #[serde(default)]
+    deletes: Deletes,
+    columns: Option<Columns>,
+}
+
+/// What becomes of a row whose object was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Deletes {
+    /// It is marked.
+    #[default]
+    Soft,
+    /// It is removed; its key and stamp stay in a tombstone for a while.
+    Hard,
 }
 
 fn schema() -> String {
@@ -41,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) limits: BatchLimits,
     pub(crate) echo_records: bool,
     pub(crate) run_id: Option<String>,
+    pub(crate) deletes: Deletes,
+    pub(crate) columns: Option<Columns>,
 }
 
 impl Options {
@@ -64,6 +82,8 @@ impl Options {
             },
             echo_records: config.echo_records,
             run_id: config.run_id,
+            deletes: config.deletes,
+            columns: config.columns,
         })
     }
 }
@@ -111,6 +131,19 @@ fn connection_properties() -> Map<String, Value> {
         "run_id",
         json!({}),
         "Name of the engine's run, noted beside the tables with the first rows it writes",
+    );
+    text(
+        "deletes",
+        json!({"enum": ["soft", "hard"], "default": "soft"}),
+        "What becomes of a row whose object was deleted: marked (soft), or removed (hard), with its \
+         key kept for 30 days so that nothing older brings it back",
+    );
+    text(
+        "columns",
+        json!({"enum": ["typed", "reference", "none"]}),
+        "Columns of a table when it is made: each property with its own type (typed, the default), \
+         with the types of the TypeScript connector (reference, the default beside its tables), or \
+         the key only (none)",
     );
     properties
 }
@@ -200,8 +233,10 @@ mod tests {
             "batch_bytes",
             "batch_rows",
             "batch_size",
+            "columns",
             "connection_string",
             "connections",
+            "deletes",
             "echo_records",
             "flush_ms",
             "run_id",

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use connector::{About, Batch, BatchLimits, Destination, Emitter, Error, Loaded, StreamPlan};
-use futures_util::{StreamExt as _, stream};
+use connector::{
+    About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Loaded, Refused, Shape,
+    StreamPlan,
+};
 use protocol::{ConfiguredCatalog, Level, Spec, WrittenCounts};
 
 use crate::{
-    catalog,
+    begin::{Begun, begin},
     check::check,
     client::{Client, Patience, persist},
     config::{Config, Options, spec},
+    dead_letter,
     failure::{ends_the_run, explain},
-    meta,
-    schema::{Table, plan},
-    setup::{is_missing, refuse_mixing, setup},
+    setup::setup,
     teardown::teardown,
-    write::{Outcome, Session, Writer, attempt, split},
+    write::{Outcome, Session, Writer, load},
 };
 
 /// Writes records into PostgreSQL.
@@ -49,16 +50,15 @@ impl Destination for Postgres {
         let options = Options::of(config)?;
         let client = Client::new(&options)
             .map_err(|error| Error::config("reading the configuration").caused_by(error))?;
-        Ok(Self { options, client, writers: BTreeMap::new(), settings: PLAIN })
+        Ok(Self { options, client, writers: BTreeMap::new(), settings: "" })
     }
 
     async fn check(&mut self, plans: &[StreamPlan], _: &mut Emitter) -> Result<String, Error> {
-        check(&self.client, &self.tables(plans)?).await
+        check(&self.client, plans).await
     }
 
     async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error> {
-        let tables = self.tables(plans)?;
-        let places = setup(&self.client, &tables).await?;
+        let places = setup(&self.client, plans).await?;
         let said = format!("{} tables are ready in schema {}", places.len(), self.client.schema);
         out.places(&said, places).await
     }
@@ -91,116 +91,74 @@ impl Destination for Postgres {
     }
 
     async fn begin(&mut self, plans: &[StreamPlan]) -> Result<Loaded, Error> {
-        let mut unwritable = Loaded::default();
-        for plan in plans {
-            match Writer::of(&self.client.schema, plan) {
-                Ok(writer) => drop(self.writers.insert(plan.name().to_owned(), writer)),
-                Err(reason) => {
-                    unwritable.streams.insert(plan.name().to_owned(), Err(Error::config(reason)));
-                }
-            }
-        }
-        let read = persist(Patience::Busy, async || self.look().await);
-        let seen = read.await.map_err(|error| explain(error, &self.client.write_remedy()))?;
-        refuse_mixing(seen.mixed)?;
-        self.settings = if seen.has_lz4 { WITH_LZ4 } else { PLAIN };
-        unwritable.streams.extend(seen.unwritable.into_iter().map(|(name, why)| (name, Err(why))));
+        let Begun { settings, writers, unwritable } = begin(&self.client, plans).await?;
+        self.settings = settings;
+        self.writers = writers;
         Ok(unwritable)
     }
 
+    fn shape(&self, plan: &StreamPlan) -> Shape {
+        self.writers.get(plan.name()).map(|writer| writer.plan.shape.clone()).unwrap_or_default()
+    }
+
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error> {
+        let session = Session {
+            client: &self.client,
+            settings: self.settings,
+            run_id: self.options.run_id.as_deref(),
+        };
         let mut loaded = Loaded::default();
-        for (stream, outcome) in self.store(&batch).await {
-            let counts = match outcome {
-                Ok(outcome) => Ok(self.learn(&stream, &outcome)),
-                Err(error) if ends_the_run(error.failure()) => {
-                    return Err(explain(error, &self.client.write_remedy()));
-                }
-                Err(error) => Err(explain(error, &self.client.write_remedy())),
+        let stored = load(session, &batch, &self.writers, self.options.connections).await;
+        for (stream, stored) in stored {
+            let stored = stored.map_err(|error| {
+                (ends_the_run(error.failure()), explain(error, &self.client.write_remedy()))
+            });
+            let counts = match stored {
+                Ok((outcome, refused)) => Ok(self.learn(&stream, &outcome, &refused, &mut loaded)),
+                Err((true, error)) => return Err(error),
+                Err((false, error)) => Err(error),
             };
             loaded.streams.insert(stream, counts);
         }
         Ok(loaded)
     }
-}
 
-/// A writer waits for another's row lock this long before it lets go of its own and tries again.
-const PLAIN: &str = "SET LOCAL lock_timeout = '30s'";
-/// lz4 saves the server a quarter of its CPU against its default, where it was built with it.
-const WITH_LZ4: &str =
-    "SET LOCAL lock_timeout = '30s'; SET LOCAL default_toast_compression = 'lz4'";
+    async fn dead_letters(
+        &mut self,
+        stream: Option<&str>,
+        after: i64,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let read = persist(Patience::Busy, async || {
+            let client = self.client.get().await?;
+            dead_letter::read(&**client, &self.client.schema, stream, after).await
+        });
+        read.await.map_err(|error| explain(error, &self.client.write_remedy()))
+    }
 
-/// What there is before the first batch.
-struct Seen {
-    has_lz4: bool,
-    mixed: Option<String>,
-    unwritable: BTreeMap<String, Error>,
+    async fn forget(&mut self, letters: &[DeadLetter]) -> Result<(), Error> {
+        let gone = persist(Patience::Away, async || {
+            let client = self.client.get().await?;
+            dead_letter::forget(&**client, &self.client.schema, letters).await
+        });
+        gone.await.map_err(|error| explain(error, &self.client.write_remedy()))
+    }
 }
 
 impl Postgres {
-    fn tables(&self, plans: &[StreamPlan]) -> Result<Vec<Table>, Error> {
-        let table = |plan| Table::of(&self.client.schema, plan).map_err(Error::config);
-        plans.iter().map(table).collect()
-    }
-
-    fn learn(&mut self, stream: &str, outcome: &Outcome) -> WrittenCounts {
+    fn learn(
+        &mut self,
+        stream: &str,
+        outcome: &Outcome,
+        refused: &[Refused],
+        loaded: &mut Loaded,
+    ) -> WrittenCounts {
         if let Some(writer) = self.writers.get_mut(stream) {
             writer.learn(outcome);
         }
-        outcome.counts
-    }
-
-    async fn look(&self) -> Result<Seen, pg::Error> {
-        let client = self.client.get().await?;
-        let schema = &self.client.schema;
-        let asked = "SELECT EXISTS (SELECT FROM pg_settings \
-                     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
-        let failed =
-            |error: tokio_postgres::Error| pg::Error::query("asking for the settings", &error);
-        let row = client.query_one(asked, &[]).await.map_err(failed)?;
-        let has_lz4 = row.try_get(0).map_err(failed)?;
-        let tables: Vec<&Table> = self.writers.values().map(|writer| &writer.table).collect();
-        let existing = catalog::existing(&**client, schema, &tables).await?;
-        let unwritable = tables.iter().filter_map(|table| {
-            let found = existing.get(table.name.object().name());
-            let reason = match found {
-                None => Error::config(format!("the table {} does not exist", table.name))
-                    .hint(self.client.write_remedy()),
-                Some(_) => Error::config(plan(table, found, uuid::Uuid::nil()).err()?),
-            };
-            Some((table.stream.clone(), reason))
-        });
-        let unwritable = unwritable.collect();
-        let mixed = match meta::read(&**client, schema).await {
-            Ok(noted) => meta::mixes_modes(&noted, tables),
-            Err(error) if is_missing(&error) => None,
-            Err(error) => return Err(error),
+        let told = |Refused { key, error, .. }: &Refused| {
+            format!("record {key:?} of stream `{stream}`: {error}")
         };
-        Ok(Seen { has_lz4, mixed, unwritable })
-    }
-
-    /// Stores each stream's share; of a stream cut in parts the sum, or its first failure.
-    async fn store(&self, batch: &Batch) -> BTreeMap<String, Result<Outcome, pg::Error>> {
-        let session = Session { settings: self.settings, run_id: self.options.run_id.as_deref() };
-        let parts = split(batch, &self.writers, self.options.connections);
-        let stored = stream::iter(parts).map(|part| async move {
-            let done =
-                persist(Patience::Away, async || attempt(&self.client, session, &part).await);
-            (part.stream.to_owned(), done.await)
-        });
-        let mut outcomes = BTreeMap::new();
-        let mut stored = std::pin::pin!(stored.buffer_unordered(self.options.connections));
-        while let Some((stream, outcome)) = stored.next().await {
-            join(outcomes.entry(stream).or_insert(Ok(Outcome::default())), outcome);
-        }
-        outcomes
-    }
-}
-
-fn join(sum: &mut Result<Outcome, pg::Error>, part: Result<Outcome, pg::Error>) {
-    match (sum.as_mut(), part) {
-        (Ok(sum), Ok(part)) => sum.add(&part),
-        (Ok(_), Err(error)) => *sum = Err(error),
-        (Err(_), _) => {}
+        loaded.refusals.extend(refused.iter().map(told));
+        outcome.counts
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn write_remedy(schema: &Ident, user: &str) -> String {
     let Ok(user) = Ident::new(user) else { return String::new() };
     format!(
         "run `destination-postgres setup` with the same catalog, and let an owner run: GRANT USAGE \
-         ON SCHEMA {schema} TO {user}; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA \
-         {schema} TO {user}"
+         ON SCHEMA {schema} TO {user}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL \
+         TABLES IN SCHEMA {schema} TO {user}"
     )
 }

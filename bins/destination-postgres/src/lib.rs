@@ -4,17 +4,21 @@
 //! ([`schema`]). Rows are written by the version rule of the `connector` crate, in transactions that
 //! touch no row that stays the same ([`write`]). The harness owns the rest.
 
+mod begin;
 mod catalog;
 mod check;
 mod client;
 mod config;
+mod dead_letter;
 mod destination;
 mod failure;
 mod meta;
 mod schema;
 mod setup;
 mod sql;
+mod survey;
 mod teardown;
+mod tombstone;
 mod write;
 
 pub use config::Config;

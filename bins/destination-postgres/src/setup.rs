@@ -1,5 +1,6 @@
 //! Makes what is missing: the schema, `_sync_meta`, and each table in a transaction of its own.
 
+use connector::StreamPlan;
 use pg::{Error, Failure, Ident, Pooled};
 use protocol::Places;
 use tokio_postgres::GenericClient;
@@ -8,9 +9,13 @@ use uuid::Uuid;
 use crate::{
     catalog,
     client::{Client, Patience, persist},
+    config::Deletes,
+    dead_letter::{self, LETTERS},
     failure::explain,
     meta,
     schema::{Table, place_of, plan},
+    survey::survey,
+    tombstone::{self, TOMBSTONES},
 };
 
 /// How long a statement waits for a lock before it gives way to the readers queued behind it.
@@ -18,21 +23,28 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 /// The mark of a schema that setup made.
 pub(crate) const SCHEMA_COMMENT: &str = "sync-engine; made by setup";
 
-/// Brings the server to what the tables ask for and returns their places.
-pub(crate) async fn setup(client: &Client, tables: &[Table]) -> Result<Places, connector::Error> {
+/// Brings the server to what the streams ask for and returns their tables' places.
+pub(crate) async fn setup(
+    client: &Client,
+    plans: &[StreamPlan],
+) -> Result<Places, connector::Error> {
     let told = |error: Error| explain(error, &client.setup_remedy());
-    persist(Patience::Busy, async || ground(&mut client.get().await?, &client.schema).await)
+    persist(Patience::Busy, async || ground(&mut client.get().await?, client).await)
         .await
         .map_err(told)?;
+    let seen = persist(Patience::Busy, async || {
+        survey(&**client.get().await?, &client.schema, plans, client.columns).await
+    });
+    let tables = seen.await.map_err(told)?.all()?;
     let noted =
         persist(Patience::Busy, async || meta::read(&**client.get().await?, &client.schema).await);
-    refuse_mixing(meta::mixes_modes(&noted.await.map_err(told)?, tables))?;
-    for table in tables {
+    refuse_mixing(meta::mixes_modes(&noted.await.map_err(told)?, &tables))?;
+    for table in &tables {
         let made = persist(Patience::Busy, async || one(&mut client.get().await?, table).await);
         made.await.map_err(told)?.map_err(connector::Error::config)?;
     }
     let noted = meta::read(&**client.get().await.map_err(told)?, &client.schema).await;
-    Ok(meta::places(&noted.map_err(told)?, tables))
+    Ok(meta::places(&noted.map_err(told)?, &tables))
 }
 
 /// Fails when live and test data would come together.
@@ -42,20 +54,27 @@ pub(crate) fn refuse_mixing(found: Option<String>) -> Result<(), connector::Erro
     })
 }
 
-/// The schema and `_sync_meta`. Asks before it makes: `IF NOT EXISTS` would need the privilege to
-/// create even where nothing is missing.
-async fn ground(client: &mut Pooled, schema: &Ident) -> Result<(), Error> {
+/// The schema and the tables of our own in it. Asks before it makes: `IF NOT EXISTS` would need the
+/// privilege to create even where nothing is missing.
+async fn ground(connection: &mut Pooled, client: &Client) -> Result<(), Error> {
+    let schema = &client.schema;
     let doing = format!("setting up schema {schema}");
     let failed = |error: tokio_postgres::Error| Error::query(doing.clone(), &error);
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = connection.transaction().await.map_err(failed)?;
     lock(&*transaction, schema.name(), "").await.map_err(failed)?;
     if catalog::schema_comment(&*transaction, schema).await?.is_none() {
         let comment = pg::Literal::new(SCHEMA_COMMENT)?;
         let make = format!("CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS {comment}");
         transaction.batch_execute(&make).await.map_err(failed)?;
     }
-    if !catalog::comments(&*transaction, schema).await?.contains_key(meta::META) {
-        transaction.batch_execute(&meta::create(schema)?).await.map_err(failed)?;
+    let there = catalog::comments(&*transaction, schema).await?;
+    let mut wanted =
+        vec![(meta::META, meta::create(schema)?), (LETTERS, dead_letter::create(schema)?)];
+    if client.deletes == Deletes::Hard {
+        wanted.push((TOMBSTONES, tombstone::create(schema)?));
+    }
+    for (_, statement) in wanted.iter().filter(|(name, _)| !there.contains_key(*name)) {
+        transaction.batch_execute(statement).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
 }
@@ -78,11 +97,18 @@ async fn one(client: &mut Pooled, table: &Table) -> Result<Result<(), String>, E
         tracing::debug!(%statement, "changing the schema");
         transaction.batch_execute(statement).await.map_err(failed)?;
     }
+    if existing.is_none() && has_tombstones(&*transaction, schema).await? {
+        tombstone::clear(&*transaction, schema, &[&table.stream]).await?;
+    }
     let place = existing.and_then(|found| place_of(found.comment.as_deref())).unwrap_or(fresh);
     let noted = meta::read(&*transaction, schema).await?;
     meta::note(&*transaction, table, place, noted.get(&table.stream)).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(Ok(()))
+}
+
+async fn has_tombstones(client: &impl GenericClient, schema: &Ident) -> Result<bool, Error> {
+    Ok(catalog::comments(client, schema).await?.contains_key(TOMBSTONES))
 }
 
 /// Concurrent setups of one object wait for one another.

@@ -3,7 +3,10 @@
 use connector::StreamPlan;
 use pg::{Error, Ident, Literal};
 
-use crate::schema::{GATE, HASH, RAW, Table};
+use crate::{
+    schema::{Column, Columns, GATE, HASH, RAW, Table},
+    tombstone,
+};
 
 /// The statements of one table. Arrays come as parameters: first those of the key, one for each of
 /// its columns, then what the statement says.
@@ -21,6 +24,23 @@ pub(crate) struct Statements {
     pub(crate) restamp: String,
     /// Key arrays, stamps, hashes; keeps the document and adds the deleted mark.
     pub(crate) mark: String,
+    /// What is done where deleted rows are removed.
+    pub(crate) graves: Graves,
+    /// The row's deleted mark, as an expression.
+    deleted: String,
+}
+
+/// Statements for rows that are removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Graves {
+    /// Key arrays; removes the rows.
+    pub(crate) remove: String,
+    /// Key arrays; returns key and stamp of those that were removed before.
+    pub(crate) find: String,
+    /// Key arrays, stamps; notes that they were removed.
+    pub(crate) bury: String,
+    /// Key arrays; forgets that they were.
+    pub(crate) exhume: String,
 }
 
 impl Statements {
@@ -28,11 +48,10 @@ impl Statements {
         let name = &table.name;
         let keys = Keys::of(&table.key);
         let (list, join) = (&keys.list, &keys.join);
+        let deleted = deleted(table, plan)?;
         let found = format!(
-            "SELECT {}, floor(extract(epoch FROM t.{GATE}))::bigint, t.{HASH}, {} \
-             FROM {} JOIN {name} AS t ON {join}",
+            "SELECT {}, {STAMP}, t.{HASH}, {deleted} FROM {} JOIN {name} AS t ON {join}",
             keys.stored,
-            deleted(table, plan)?,
             keys.arrays(&[]),
         );
         let rule = "u.d::jsonb, to_timestamp(u.s), u.h";
@@ -41,6 +60,18 @@ impl Statements {
         let written = keys.arrays(&[("d", "text"), ("s", "bigint"), ("h", "bigint")]);
         let field = plan.stream().soft_delete_field.as_deref().unwrap_or("deleted");
         let field = Literal::new(field)?;
+        // A document that keeps its stamp must not contradict the row's.
+        let stamp_inside = match table.kind {
+            Columns::Reference => {
+                let name = Literal::new(&plan.stream().newer_than_field)?;
+                format!(" || jsonb_build_object({name}, u.s)")
+            }
+            Columns::Typed | Columns::None => String::new(),
+        };
+        let restamped = match stamp_inside.as_str() {
+            "" => stamps.clone(),
+            inside => format!("{RAW} = t.{RAW}{inside}, {stamps}"),
+        };
         Ok(Self {
             insert: format!(
                 "INSERT INTO {name} ({RAW}, {GATE}, {HASH}) SELECT {rule} \
@@ -52,13 +83,80 @@ impl Statements {
             replace: format!(
                 "UPDATE {name} AS t SET {RAW} = u.d::jsonb, {stamps} FROM {written} WHERE {join}"
             ),
-            restamp: format!("UPDATE {name} AS t SET {stamps} FROM {stamped} WHERE {join}"),
+            restamp: format!("UPDATE {name} AS t SET {restamped} FROM {stamped} WHERE {join}"),
             mark: format!(
-                "UPDATE {name} AS t SET {RAW} = t.{RAW} || jsonb_build_object({field}, true), \
-                 {stamps} FROM {stamped} WHERE {join}"
+                "UPDATE {name} AS t SET {RAW} = t.{RAW} || jsonb_build_object({field}, true)\
+                 {stamp_inside}, {stamps} FROM {stamped} WHERE {join}"
             ),
+            graves: graves(table, &keys)?,
+            deleted,
         })
     }
+
+    /// Locks and returns the rows that a prune concerns: as `lock` does, then the prune's number.
+    ///
+    /// `$1` numbers, `$2` stamps, `$3` the same where a row that is marked already is meant, else
+    /// null, `$4` keys kept, as JSON arrays, then the values asked of each field.
+    pub(crate) fn prune(&self, table: &Table, fields: &[String]) -> Result<String, Error> {
+        let keys = Keys::of(&table.key);
+        let arrays: String = (0..fields.len()).map(|n| format!(", ${}::text[]", n + 5)).collect();
+        let names: String = (0..fields.len()).map(|n| format!(", v{n}")).collect();
+        let asked = fields
+            .iter()
+            .enumerate()
+            .map(|(number, field)| Ok(format!("{} = u.v{number}", text_of(table, field)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let id = table.key.first().map(ToString::to_string).unwrap_or_default();
+        let (stored, order, deleted) = (&keys.stored, &keys.order, &self.deleted);
+        Ok(format!(
+            "SELECT {stored}, {STAMP}, t.{HASH}, {deleted}, u.n \
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]{arrays}) \
+             AS u(n, s, c, keep{names}) JOIN {} AS t ON {} \
+             WHERE t.{GATE} < to_timestamp(u.s + 1) \
+             AND (NOT {deleted} OR t.{GATE} < to_timestamp(u.c)) AND NOT u.keep::jsonb ? t.{id} \
+             ORDER BY {order}, u.n FOR UPDATE OF t",
+            table.name,
+            asked.join(" AND "),
+        ))
+    }
+}
+
+/// A row's stamp in whole seconds.
+const STAMP: &str = "floor(extract(epoch FROM t._updated_at))::bigint";
+
+fn graves(table: &Table, keys: &Keys) -> Result<Graves, Error> {
+    let (name, join) = (&table.name, &keys.join);
+    let graves = tombstone::table(table.name.schema())?;
+    let stream = Literal::new(&table.stream)?;
+    let key = (0..keys.count).map(|number| format!("u.k{number}")).collect::<Vec<_>>().join(", ");
+    let arrays = keys.arrays(&[]);
+    let same = format!("g.stream = {stream} AND g.key = ARRAY[{key}]");
+    Ok(Graves {
+        remove: format!("DELETE FROM {name} AS t USING {arrays} WHERE {join}"),
+        find: format!("SELECT {key}, g.stamp FROM {arrays} JOIN {graves} AS g ON {same}"),
+        bury: format!(
+            "INSERT INTO {graves} AS g (stream, key, stamp) SELECT {stream}, ARRAY[{key}], u.s \
+             FROM {} ON CONFLICT (stream, key) DO UPDATE \
+             SET stamp = greatest(g.stamp, EXCLUDED.stamp), at = now()",
+            keys.arrays(&[("s", "bigint")]),
+        ),
+        exhume: format!("DELETE FROM {graves} AS g USING {arrays} WHERE {same}"),
+    })
+}
+
+/// The text of a top-level field; of an object that stands in place of its id, the id. From its
+/// column where there is one of that text, so that an index on it can serve.
+fn text_of(table: &Table, field: &str) -> Result<String, Error> {
+    let is_column = |name: &Ident| {
+        let is_text = |column: &&Column| column.name == *name && column.data_type == "text";
+        table.columns.iter().find(is_text).is_some()
+    };
+    let name = Ident::new(field)?;
+    if is_column(&name) {
+        return Ok(format!("t.{name}"));
+    }
+    let key = Literal::new(field)?;
+    Ok(format!("COALESCE(t.{RAW}->{key}->>'id', t.{RAW}->>{key})"))
 }
 
 /// The key's columns in each form a statement needs.

@@ -6,10 +6,11 @@ use pg::{Error, Ident, Pooled};
 use protocol::ConfiguredCatalog;
 
 use crate::{
-    catalog,
+    catalog, dead_letter,
     meta::{self, META},
-    schema::place_of,
+    schema::{is_taken_over, place_of},
     setup::{SCHEMA_COMMENT, lock},
+    tombstone,
 };
 
 /// Drops the tables of these streams, or all that carry our mark, and returns their names; then
@@ -25,7 +26,10 @@ pub(crate) async fn teardown(
     lock(&*transaction, schema.name(), "").await.map_err(failed)?;
     let wanted = names(streams)?;
     let comments = catalog::comments(&*transaction, schema).await?;
-    let ours = comments.iter().filter(|(_, comment)| place_of(comment.as_deref()).is_some());
+    let is_ours = |comment: &Option<String>| {
+        place_of(comment.as_deref()).is_some() && !is_taken_over(comment.as_deref())
+    };
+    let ours = comments.iter().filter(|(_, comment)| is_ours(comment));
     let ours: BTreeSet<&String> = ours.map(|(name, _)| name).collect();
     let (dropped, kept): (Vec<&String>, Vec<&String>) = ours
         .into_iter()
@@ -34,12 +38,16 @@ pub(crate) async fn teardown(
         let table = schema.with(&Ident::new(name)?);
         transaction.batch_execute(&format!("DROP TABLE {table}")).await.map_err(failed)?;
     }
-    if comments.contains_key(META) {
-        let meta = meta::table(schema)?;
-        let clean = format!("DELETE FROM {meta} WHERE stream = ANY ($1)");
+    let own = [
+        (META, meta::table(schema)?),
+        (dead_letter::LETTERS, dead_letter::table(schema)?),
+        (tombstone::TOMBSTONES, tombstone::table(schema)?),
+    ];
+    for (_, table) in own.iter().filter(|(name, _)| comments.contains_key(*name)) {
+        let clean = format!("DELETE FROM {table} WHERE stream = ANY ($1)");
         transaction.execute(&clean, &[&dropped]).await.map_err(failed)?;
         if kept.is_empty() {
-            transaction.batch_execute(&format!("DROP TABLE {meta}")).await.map_err(failed)?;
+            transaction.batch_execute(&format!("DROP TABLE {table}")).await.map_err(failed)?;
         }
     }
     if kept.is_empty() {

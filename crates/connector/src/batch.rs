@@ -120,4 +120,6 @@ impl Batch {
 pub struct Loaded {
     /// Durable, with what was done; or failed, and then nothing of the stream is acknowledged.
     pub streams: BTreeMap<String, Result<WrittenCounts, crate::Error>>,
+    /// For people: which records were refused, and why.
+    pub refusals: Vec<String>,
 }

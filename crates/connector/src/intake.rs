@@ -302,6 +302,10 @@ impl Intake {
 
     /// Every record up to `position` is durable, refused, or of a stream that has failed.
     pub(crate) fn settle(&mut self, position: u64, refused: Written, loaded: Loaded) {
+        let told = usize::try_from(REFUSALS_TOLD).unwrap_or(usize::MAX);
+        for refusal in loaded.refusals.into_iter().take(told) {
+            self.tell(Message::Log(Log::new(Level::Error, refusal)));
+        }
         for (stream, result) in loaded.streams {
             match result {
                 Ok(counts) => self.written.entry(stream).or_default().add(&counts),

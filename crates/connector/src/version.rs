@@ -28,6 +28,14 @@ pub struct Version {
     pub origin: Option<Origin>,
 }
 
+impl Version {
+    /// Whether it is known to be of its stamp: a page of a list may lag behind it.
+    #[must_use]
+    pub const fn is_certain(&self) -> bool {
+        matches!(self.origin, Some(Origin::Event | Origin::Fetch))
+    }
+}
+
 /// What becomes of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -54,8 +62,7 @@ pub fn judge(stored: Option<&Stored>, version: &Version) -> Verdict {
     let Some(stored) = stored else { return Verdict::Insert };
     let newer = version.stamp > stored.stamp;
     if is_same(stored, version) {
-        let is_certain = matches!(version.origin, Some(Origin::Event | Origin::Fetch));
-        return if newer && is_certain { Verdict::Restamp } else { Verdict::Unchanged };
+        return if newer && version.is_certain() { Verdict::Restamp } else { Verdict::Unchanged };
     }
     let wins_tie = version.stamp == stored.stamp && !stored.deleted;
     if newer || wins_tie { Verdict::Replace } else { Verdict::Stale }

@@ -5,17 +5,34 @@ use std::collections::BTreeSet;
 use pg::{Error, Ident, Literal};
 use serde_json::Value;
 
+/// Which properties become columns, and of which types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Columns {
+    /// All, each of its own type.
+    Typed,
+    /// All, of the types that the TypeScript connector gives them: text for what may be null.
+    Reference,
+    /// Those of the key.
+    None,
+}
+
 /// A column and what follows its name in DDL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: Ident,
     pub(crate) definition: String,
+    /// The top-level property that it is generated from.
+    pub(crate) property: Option<String>,
+    /// Its type, as the server calls it.
+    pub(crate) data_type: &'static str,
 }
 
 impl Column {
-    /// A column whose definition is spelled out.
-    pub(crate) fn plain(name: &str, definition: impl Into<String>) -> Result<Self, Error> {
-        Ok(Self { name: Ident::new(name)?, definition: definition.into() })
+    /// A column whose type and what follows it are spelled out.
+    pub(crate) fn plain(name: &str, data_type: &'static str, more: &str) -> Result<Self, Error> {
+        let definition = format!("{data_type}{more}");
+        Ok(Self { name: Ident::new(name)?, definition, property: None, data_type })
     }
 
     /// A part of the key: text, whatever the schema says.
@@ -24,29 +41,45 @@ impl Column {
         Self::generated(name, "text", &format!("({})", text_at(path)?))
     }
 
-    /// A top-level property: its type if the schema has exactly one beside null, else text.
-    pub(crate) fn property(name: &str, schema: &Value) -> Result<Self, Error> {
+    /// A top-level property; of more than one type beside null, it is text.
+    pub(crate) fn property(name: &str, schema: &Value, columns: Columns) -> Result<Self, Error> {
         let key = Literal::new(name)?;
         let text = format!("_raw_data->>{key}");
-        if schema.get("x-expandable-reference") == Some(&Value::Bool(true)) {
+        let is_reference = schema.get("x-expandable-reference") == Some(&Value::Bool(true));
+        let kind = match columns {
+            Columns::Reference if may_be_null(schema) => Kind::Text,
+            Columns::Reference if is_reference => Kind::Json,
+            Columns::Reference | Columns::Typed | Columns::None => kind(schema),
+        };
+        let (data_type, expression) = match kind {
             // The id, whether the value is the id or the object with it.
-            let id = format!("COALESCE(_raw_data->{key}->>'id', {text})");
-            return Self::generated(name, "text", &id);
-        }
-        let (data_type, expression) = match kind(schema) {
+            _ if is_reference && columns != Columns::Reference => {
+                ("text", format!("COALESCE(_raw_data->{key}->>'id', {text})"))
+            }
             Kind::Integer => ("bigint", format!("(NULLIF({text}, ''))::bigint")),
             Kind::Number => ("numeric", format!("(NULLIF({text}, ''))::numeric")),
             Kind::Boolean => ("boolean", format!("(NULLIF({text}, ''))::boolean")),
+            Kind::Json if columns == Columns::Reference => ("jsonb", format!("(_raw_data->{key})")),
             Kind::Json => ("jsonb", format!("NULLIF(_raw_data->{key}, 'null'::jsonb)")),
             Kind::Text => ("text", format!("({text})")),
         };
-        Self::generated(name, data_type, &expression)
+        let column = Self::generated(name, data_type, &expression)?;
+        Ok(Self { property: Some(name.to_owned()), ..column })
     }
 
-    fn generated(name: &str, data_type: &str, expression: &str) -> Result<Self, Error> {
-        let definition = format!("{data_type} GENERATED ALWAYS AS ({expression}) STORED");
-        Self::plain(name, definition)
+    fn generated(name: &str, data_type: &'static str, expression: &str) -> Result<Self, Error> {
+        Self::plain(name, data_type, &format!(" GENERATED ALWAYS AS ({expression}) STORED"))
     }
+}
+
+/// Whether null is one of the types that a value may have.
+fn may_be_null(schema: &Value) -> bool {
+    let is_null = |name: &Value| name.as_str() == Some("null");
+    let named = schema.get("type").is_some_and(|names| {
+        is_null(names) || names.as_array().is_some_and(|names| names.iter().any(is_null))
+    });
+    let choices = ["oneOf", "anyOf"].into_iter().filter_map(|word| schema.get(word)?.as_array());
+    named || choices.flatten().any(may_be_null)
 }
 
 fn text_at(path: &[String]) -> Result<String, Error> {

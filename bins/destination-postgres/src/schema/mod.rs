@@ -5,6 +5,7 @@ mod mark;
 mod plan;
 mod table;
 
-pub(crate) use mark::{Mark, place_of};
-pub(crate) use plan::{Existing, plan};
-pub(crate) use table::{GATE, HASH, RAW, Table};
+pub(crate) use column::{Column, Columns};
+pub(crate) use mark::{Mark, is_taken_over, place_of};
+pub(crate) use plan::{Existing, ExistingColumn, plan};
+pub(crate) use table::{Check, GATE, HASH, RAW, Table};

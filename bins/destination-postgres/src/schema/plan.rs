@@ -1,23 +1,59 @@
 //! From what the server has to what the catalog wants: only what is missing, never a loss.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pg::{Error, Ident, Literal};
 use uuid::Uuid;
 
 use super::{
-    mark::place_of,
-    table::{Check, Table},
+    column::Columns,
+    mark::{columns_of, is_taken_over, place_of},
+    table::{Check, GATE, HASH, RAW, SYNCED, Table},
 };
 
 /// What the server says about a table that is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Existing {
     pub(crate) comment: Option<String>,
-    pub(crate) columns: BTreeSet<String>,
+    pub(crate) columns: BTreeMap<String, ExistingColumn>,
     pub(crate) key: Vec<String>,
     /// The definition of the account check, as the server prints it.
     pub(crate) check: Option<String>,
+}
+
+/// A column of a table that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExistingColumn {
+    /// Its type, as the server calls it.
+    pub(crate) data_type: String,
+    pub(crate) is_generated: bool,
+}
+
+impl Existing {
+    /// The columns that it was made with; `None` when nobody that we know made it.
+    pub(crate) fn made_with(&self) -> Option<Columns> {
+        if place_of(self.comment.as_deref()).is_some() {
+            return Some(columns_of(self.comment.as_deref()));
+        }
+        self.is_theirs().then_some(Columns::Reference)
+    }
+
+    /// Whether the TypeScript connector made it: it has that one's columns, without ours, and a key
+    /// that is generated.
+    pub(crate) fn is_theirs(&self) -> bool {
+        let has = |name: &str, data_type: &str| {
+            self.columns.get(name).is_some_and(|c| c.data_type == data_type && !c.is_generated)
+        };
+        let is_generated =
+            |name: &String| self.columns.get(name).is_some_and(|column| column.is_generated);
+        self.comment.is_none()
+            && has(RAW, "jsonb")
+            && has(SYNCED, "timestamp with time zone")
+            && has(GATE, "timestamp with time zone")
+            && !self.columns.contains_key(HASH)
+            && !self.key.is_empty()
+            && self.key.iter().all(is_generated)
+    }
 }
 
 /// The statements that bring a table to what the catalog wants; none when it is there already.
@@ -30,17 +66,21 @@ pub(crate) fn plan(
 ) -> Result<Vec<String>, String> {
     let told = |error: Error| error.to_string();
     let Some(existing) = existing else {
-        return Ok(vec![table.create().map_err(told)?, comment(table, fresh).map_err(told)?]);
+        let mark = comment(table, fresh, false).map_err(told)?;
+        return Ok(vec![table.create().map_err(told)?, mark]);
     };
-    let place = place_of(existing.comment.as_deref()).ok_or_else(|| foreign(table))?;
+    let known = existing.comment.as_deref();
+    let place = place_of(known).or_else(|| existing.is_theirs().then_some(fresh));
+    let place = place.ok_or_else(|| foreign(table))?;
     same_key(table, existing)?;
     let mut statements = Vec::new();
     statements.extend(missing_columns(table, existing));
     if let Some(check) = &table.check {
         statements.extend(account_check(table, check, existing)?);
     }
-    if existing.comment.as_deref() != Some(&table.mark.comment(place)) {
-        statements.push(comment(table, place).map_err(told)?);
+    let taken_over = place_of(known).is_none() || is_taken_over(known);
+    if known != Some(&table.mark.comment(place, table.kind, taken_over)) {
+        statements.push(comment(table, place, taken_over).map_err(told)?);
     }
     Ok(statements)
 }
@@ -53,8 +93,8 @@ fn foreign(table: &Table) -> String {
     )
 }
 
-fn comment(table: &Table, place: Uuid) -> Result<String, Error> {
-    let text = Literal::new(&table.mark.comment(place))?;
+fn comment(table: &Table, place: Uuid, taken_over: bool) -> Result<String, Error> {
+    let text = Literal::new(&table.mark.comment(place, table.kind, taken_over))?;
     Ok(format!("COMMENT ON TABLE {} IS {text}", table.name))
 }
 
@@ -77,7 +117,7 @@ fn missing_columns(table: &Table, existing: &Existing) -> Option<String> {
     let missing: Vec<String> = table
         .columns
         .iter()
-        .filter(|column| !existing.columns.contains(column.name.name()))
+        .filter(|column| !existing.columns.contains_key(column.name.name()))
         .map(|column| format!("ADD COLUMN {} {}", column.name, column.definition))
         .collect();
     (!missing.is_empty()).then(|| format!("ALTER TABLE {} {}", table.name, missing.join(", ")))

@@ -18,14 +18,19 @@ fn configured(properties: &Value) -> ConfiguredStream {
 
 fn table(properties: &Value) -> Table {
     let plan = StreamPlan::new(&configured(properties)).unwrap();
-    Table::of(&Ident::new("stripe").unwrap(), &plan).unwrap()
+    Table::of(&Ident::new("stripe").unwrap(), &plan, Columns::Typed).unwrap()
 }
 
 /// What the server would say after a plan was carried out.
 fn carried_out(table: &Table, place: Uuid) -> Existing {
+    let column = |column: &super::super::column::Column| {
+        let data_type = column.data_type.replace("timestamptz", "timestamp with time zone");
+        let is_generated = column.definition.contains("GENERATED");
+        (column.name.name().to_owned(), ExistingColumn { data_type, is_generated })
+    };
     Existing {
-        comment: Some(table.mark.comment(place)),
-        columns: table.columns.iter().map(|column| column.name.name().to_owned()).collect(),
+        comment: Some(table.mark.comment(place, table.kind, false)),
+        columns: table.columns.iter().map(column).collect(),
         key: table.key.iter().map(|name| name.name().to_owned()).collect(),
         check: table.check.as_ref().map(|check| {
             let list: Vec<_> = check.accounts.iter().map(|a| format!("'{a}'::text")).collect();
@@ -114,6 +119,44 @@ fn a_table_of_somebody_else_is_left_alone() {
 }
 
 #[test]
+fn a_table_that_the_typescript_connector_made_is_taken_over() {
+    let table = Table { kind: Columns::Reference, ..table(&accounts(&["acct_1"])) };
+    let mut old = Existing { comment: None, ..carried_out(&table, PLACE) };
+    old.columns.remove(HASH);
+    assert_eq!(old.made_with(), Some(Columns::Reference));
+    let statements = plan(&table, Some(&old), PLACE).unwrap();
+    assert_eq!(statements[0], r#"ALTER TABLE "stripe"."customers" ADD COLUMN "_hash" bigint"#);
+    assert!(statements[1].contains("'sync-engine; taken over; columns reference;"));
+    assert_eq!(statements.len(), 2, "{statements:?}");
+}
+
+#[test]
+fn the_reference_types_are_text_for_whatever_may_be_null() {
+    let column = |schema: Value| {
+        let schema = json!({ "x": schema });
+        let plan = StreamPlan::new(&configured(&schema)).unwrap();
+        let table = Table::of(&Ident::new("s").unwrap(), &plan, Columns::Reference).unwrap();
+        table.columns.last().unwrap().data_type
+    };
+    for (schema, expected) in [
+        (json!({"type": "integer"}), "bigint"),
+        (json!({"type": "number"}), "numeric"),
+        (json!({"type": "boolean"}), "boolean"),
+        (json!({"type": "object"}), "jsonb"),
+        (json!({"type": "array"}), "jsonb"),
+        (json!({"type": "string", "x-expandable-reference": true}), "jsonb"),
+        (json!({"type": ["integer", "null"]}), "text"),
+        (json!({"oneOf": [{"type": "object"}, {"type": "null"}]}), "text"),
+        (
+            json!({"oneOf": [{"type": "string"}, {"type": "null"}], "x-expandable-reference": true}),
+            "text",
+        ),
+    ] {
+        assert_eq!(column(schema.clone()), expected, "{schema}");
+    }
+}
+
+#[test]
 fn accounts_are_read_from_one_value_and_from_many() {
     let one = "CHECK ((((_raw_data ->> '_account_id'::text)) = 'it''s)'::text))";
     assert_eq!(accounts_of(one), BTreeSet::from(["it's)".to_owned()]));
@@ -126,6 +169,6 @@ fn two_columns_of_one_name_are_refused() {
     let mut configured = configured(&json!({"a": {}}));
     configured.stream.primary_key = vec![vec!["x".into(), "id".into()], vec!["id".into()]];
     let plan = StreamPlan::new(&configured).unwrap();
-    let error = Table::of(&Ident::new("s").unwrap(), &plan).unwrap_err();
+    let error = Table::of(&Ident::new("s").unwrap(), &plan, Columns::Typed).unwrap_err();
     assert!(error.contains("two columns named `id`"), "{error}");
 }

@@ -7,12 +7,17 @@ use pg::{Error, Ident, Literal, Qualified};
 use protocol::Stream;
 use serde_json::Value;
 
-use super::{column::Column, mark::Mark};
+use super::{
+    column::{Column, Columns},
+    mark::Mark,
+};
 
 /// The whole object, as jsonb.
 pub(crate) const RAW: &str = "_raw_data";
 /// The row's stamp.
 pub(crate) const GATE: &str = "_updated_at";
+/// Kept for the tools of the TypeScript connector; nobody ever wrote it.
+pub(crate) const SYNCED: &str = "_last_synced_at";
 /// Tells an unchanged document without reading it.
 pub(crate) const HASH: &str = "_hash";
 /// The property whose `enum` says whose data may be here.
@@ -23,6 +28,8 @@ const ACCOUNT: &str = "_account_id";
 pub(crate) struct Table {
     pub(crate) stream: String,
     pub(crate) name: Qualified,
+    /// The columns that it is made with.
+    pub(crate) kind: Columns,
     pub(crate) key: Vec<Ident>,
     pub(crate) columns: Vec<Column>,
     pub(crate) check: Option<Check>,
@@ -38,10 +45,13 @@ pub(crate) struct Check {
 
 impl Table {
     /// Derives the table of a stream; fails on names that cannot be, or that collide.
-    pub(crate) fn of(schema: &Ident, plan: &StreamPlan) -> Result<Self, String> {
+    pub(crate) fn of(schema: &Ident, plan: &StreamPlan, kind: Columns) -> Result<Self, String> {
         let told =
             |error: Error| format!("planning the table of stream `{}`: {error}", plan.name());
-        let columns = columns(plan).map_err(told)?;
+        if plan.name().starts_with("_sync_") {
+            return Err(format!("stream `{}` has a name that tables of ours have", plan.name()));
+        }
+        let columns = columns(plan, kind).map_err(told)?;
         let mut names = BTreeSet::new();
         if let Some(twice) = columns.iter().find(|column| !names.insert(column.name.clone())) {
             let name = twice.name.name();
@@ -50,6 +60,7 @@ impl Table {
         let key = plan.key_columns().into_iter().map(Ident::new);
         Ok(Self {
             stream: plan.name().to_owned(),
+            kind,
             name: schema.with(&Ident::new(plan.name()).map_err(told)?),
             key: key.collect::<Result<_, _>>().map_err(told)?,
             columns,
@@ -63,7 +74,7 @@ impl Table {
         let mut lines: Vec<String> = self
             .columns
             .iter()
-            .map(|Column { name, definition }| format!("{name} {definition}"))
+            .map(|Column { name, definition, .. }| format!("{name} {definition}"))
             .collect();
         if let Some(check) = &self.check {
             lines.push(format!("CONSTRAINT {} {}", check.name, check.rule()?));
@@ -76,7 +87,7 @@ impl Table {
 
 impl Check {
     /// The constraint's name, as the TypeScript connector gives it.
-    fn name_for(stream: &str) -> Result<Ident, Error> {
+    pub(crate) fn name_for(stream: &str) -> Result<Ident, Error> {
         Ident::new(&format!("chk_{stream}_{ACCOUNT}"))
     }
 
@@ -94,22 +105,25 @@ impl Check {
 }
 
 /// Our columns, system columns, key, then the properties in the schema's order.
-fn columns(plan: &StreamPlan) -> Result<Vec<Column>, Error> {
+fn columns(plan: &StreamPlan, kind: Columns) -> Result<Vec<Column>, Error> {
     let mut columns = vec![
-        Column::plain(RAW, "jsonb NOT NULL")?,
-        Column::plain("_last_synced_at", "timestamptz")?,
-        Column::plain(GATE, "timestamptz NOT NULL DEFAULT now()")?,
-        Column::plain(HASH, "bigint")?,
+        Column::plain(RAW, "jsonb", " NOT NULL")?,
+        Column::plain(SYNCED, "timestamptz", "")?,
+        Column::plain(GATE, "timestamptz", " NOT NULL DEFAULT now()")?,
+        Column::plain(HASH, "bigint", "")?,
     ];
     for system in &plan.configured.system_columns {
-        columns.push(Column::plain(&system.name, system_type(&system.data_type))?);
+        columns.push(Column::plain(&system.name, system_type(&system.data_type), "")?);
     }
     let taken: BTreeSet<Ident> = columns.iter().map(|column| column.name.clone()).collect();
     for path in &plan.key {
         columns.push(Column::key(path)?);
     }
+    if kind == Columns::None {
+        return Ok(columns);
+    }
     for (name, schema) in properties(plan.stream()) {
-        let column = Column::property(name, schema)?;
+        let column = Column::property(name, schema, kind)?;
         // A system column is filled by the engine, not from the document.
         if !plan.key_columns().contains(&name.as_str()) && !taken.contains(&column.name) {
             columns.push(column);
@@ -125,7 +139,7 @@ fn properties(stream: &Stream) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 /// The catalog is input: only type names that need no quoting are taken at their word.
-fn system_type(wanted: &str) -> &str {
+fn system_type(wanted: &str) -> &'static str {
     const KNOWN: [&str; 9] = [
         "text",
         "bigint",

@@ -11,7 +11,12 @@ use pg::{Error, Failure, Pooled};
 use protocol::WrittenCounts;
 
 use super::split::{Item, Part};
-use super::{change::Changes, find::find, insert::insert};
+use super::{
+    change::{Change, Changes},
+    find::find,
+    grave,
+    insert::insert,
+};
 use crate::{client::Client, meta};
 
 /// Rows come and go while we look only if somebody else writes the same keys all the time.
@@ -35,9 +40,10 @@ impl Outcome {
     }
 }
 
-/// How a session writes; both last until the transaction ends.
+/// How a session writes; what it sets lasts until the transaction ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Session<'s> {
+    pub(crate) client: &'s Client,
     /// Statements that set up a transaction.
     pub(crate) settings: &'static str,
     /// Name of the engine's run, when it gave one.
@@ -45,12 +51,8 @@ pub(crate) struct Session<'s> {
 }
 
 /// Stores a part. Nothing of it is stored when this fails, and it may be repeated.
-pub(crate) async fn attempt(
-    client: &Client,
-    session: Session<'_>,
-    part: &Part<'_>,
-) -> Result<Outcome, Error> {
-    let mut connection = client.get().await?;
+pub(super) async fn attempt(session: Session<'_>, part: &Part<'_>) -> Result<Outcome, Error> {
+    let mut connection = session.client.get().await?;
     let stored = store(&mut connection, session, part).await;
     if stored.is_err() {
         pg::discard(connection);
@@ -116,15 +118,49 @@ impl<'w> Work<'w> {
 
     async fn insert(&mut self) -> Result<(), Error> {
         let pending = std::mem::take(&mut self.pending);
-        let inserted = insert(self.transaction, self.part, &pending).await?;
-        for (item, is_new) in pending.into_iter().zip(inserted) {
-            if is_new {
-                self.count(&judge(None, item));
-            } else {
-                self.pending.push(item);
+        let removed = if self.part.writer.removes {
+            grave::find(self.transaction, self.part, &pending).await?
+        } else {
+            vec![None; pending.len()]
+        };
+        let (mut rows, mut resolutions, mut graves) = (Vec::new(), Vec::new(), Vec::new());
+        for (item, removed) in pending.into_iter().zip(removed) {
+            let resolution = judge(removed, item);
+            match Change::of(self.part, item, &resolution.action) {
+                None => self.count(&resolution),
+                Some(change) if self.part.writer.removes && change.row.deleted => {
+                    self.count(&resolution);
+                    graves.push(change);
+                }
+                Some(change) => {
+                    rows.push(change);
+                    resolutions.push((resolution, removed.is_some()));
+                }
             }
         }
-        Ok(())
+        grave::bury(self.transaction, self.part, &graves).await?;
+        let inserted = insert(self.transaction, self.part, &rows).await?;
+        self.settle(&rows, resolutions.into_iter().zip(inserted)).await
+    }
+
+    /// Counts what was inserted; what has a row after all comes again.
+    async fn settle(
+        &mut self,
+        rows: &[Change<'w>],
+        outcomes: impl Iterator<Item = ((Resolution, bool), bool)>,
+    ) -> Result<(), Error> {
+        let mut risen = Vec::new();
+        for (change, ((resolution, was_removed), is_new)) in rows.iter().zip(outcomes) {
+            if !is_new {
+                self.pending.push(change.item);
+                continue;
+            }
+            self.count(&resolution);
+            if was_removed {
+                risen.push(change.item);
+            }
+        }
+        grave::exhume(self.transaction, self.part, &risen).await
     }
 
     async fn update(&mut self) -> Result<(), Error> {

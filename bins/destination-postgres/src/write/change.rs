@@ -10,6 +10,7 @@ use tokio_postgres::Statement;
 
 use super::{
     find::{key_columns, parameters},
+    grave::remove,
     insert::{CHUNK, document},
     split::{Item, Part},
 };
@@ -20,27 +21,42 @@ pub(super) struct Changes<'b> {
     replace: Vec<Change<'b>>,
     restamp: Vec<Change<'b>>,
     mark: Vec<Change<'b>>,
+    remove: Vec<Change<'b>>,
 }
 
+/// What one key comes to.
 #[derive(Debug)]
-struct Change<'b> {
-    item: Item<'b>,
-    row: Stored,
+pub(super) struct Change<'b> {
+    pub(super) item: Item<'b>,
+    /// The row afterwards.
+    pub(super) row: Stored,
     /// The new document, where it changes.
-    document: Option<Cow<'b, str>>,
+    pub(super) document: Option<Cow<'b, str>>,
+}
+
+impl<'b> Change<'b> {
+    /// `None` when everything stays.
+    pub(super) fn of(part: &Part<'_>, item: Item<'b>, action: &Action) -> Option<Self> {
+        match *action {
+            Action::Keep => None,
+            Action::Restamp(row) | Action::Mark(row) => Some(Self { item, row, document: None }),
+            Action::Write { index, marked, row } => {
+                Some(Self { item, row, document: Some(document(part, item, index, marked)) })
+            }
+        }
+    }
 }
 
 impl<'b> Changes<'b> {
     pub(super) fn add(&mut self, part: &Part<'_>, item: Item<'b>, action: &Action) {
-        match *action {
-            Action::Keep => {}
-            Action::Restamp(row) => self.restamp.push(Change { item, row, document: None }),
-            Action::Mark(row) => self.mark.push(Change { item, row, document: None }),
-            Action::Write { index, marked, row } => {
-                let document = Some(document(part, item, index, marked));
-                self.replace.push(Change { item, row, document });
-            }
-        }
+        let Some(change) = Change::of(part, item, action) else { return };
+        let kind = match action {
+            _ if part.writer.removes && change.row.deleted => &mut self.remove,
+            Action::Write { .. } => &mut self.replace,
+            Action::Mark(_) => &mut self.mark,
+            Action::Restamp(_) | Action::Keep => &mut self.restamp,
+        };
+        kind.push(change);
     }
 
     pub(super) async fn apply(
@@ -51,7 +67,8 @@ impl<'b> Changes<'b> {
         let statements = &part.writer.statements;
         apply(transaction, part, &statements.replace, &self.replace).await?;
         apply(transaction, part, &statements.restamp, &self.restamp).await?;
-        apply(transaction, part, &statements.mark, &self.mark).await
+        apply(transaction, part, &statements.mark, &self.mark).await?;
+        remove(transaction, part, &self.remove).await
     }
 }
 
@@ -68,7 +85,12 @@ async fn apply(
     let statement = transaction.prepare_cached(text).await.map_err(failed)?;
     let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
     let changed: u64 = try_join_all(chunks).await.map_err(failed)?.into_iter().sum();
-    if usize::try_from(changed).is_ok_and(|changed| changed == changes.len()) {
+    all_changed(part, changed, changes.len())
+}
+
+/// Fails unless every locked row was changed.
+pub(super) fn all_changed(part: &Part<'_>, changed: u64, wanted: usize) -> Result<(), Error> {
+    if usize::try_from(changed).is_ok_and(|changed| changed == wanted) {
         return Ok(());
     }
     // The rows are locked: only a trigger or a rule of somebody else can have stepped in.
@@ -76,7 +98,7 @@ async fn apply(
         doing: format!("writing to table {}", part.writer.table.name),
         failure: Failure::Internal,
         code: None,
-        reason: format!("{changed} of {} locked rows were changed", changes.len()),
+        reason: format!("{changed} of {wanted} locked rows were changed"),
     })
 }
 

@@ -55,7 +55,7 @@ pub(super) fn parameters<T: ToSql + Sync>(arrays: &[T]) -> Vec<&(dyn ToSql + Syn
 }
 
 /// Stamp, hash and deleted mark, behind the key's columns.
-fn stored(row: &Row, width: usize) -> Result<Stored, tokio_postgres::Error> {
+pub(super) fn stored(row: &Row, width: usize) -> Result<Stored, tokio_postgres::Error> {
     let stamp = row.try_get(width)?;
     // A row without hash was written by somebody else: its content matches nothing.
     let hash: Option<i64> = row.try_get(width + 1)?;

@@ -2,33 +2,33 @@
 
 use std::borrow::Cow;
 
-use connector::{
-    marked_document,
-    version::{Action, row_hash},
-};
+use connector::{marked_document, version::row_hash};
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::Error;
 use tokio_postgres::{Row, Statement};
 
 use super::{
-    attempt::judge,
+    change::Change,
     split::{Item, Part},
 };
 
 /// Rows of one statement: enough to be worth it, few enough to be pipelined.
 pub(super) const CHUNK: usize = 250;
 
-/// Tries to insert every item; for each, in order, whether it had no row before.
+/// Tries to insert every row; for each, in order, whether there was none before.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     part: &Part<'_>,
-    items: &[Item<'_>],
+    changes: &[Change<'_>],
 ) -> Result<Vec<bool>, Error> {
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.insert;
     let statement = transaction.prepare_cached(text).await.map_err(failed)?;
-    let chunks = items.chunks(CHUNK).map(|items| send(transaction, &statement, part, items));
+    let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
     let inserted = try_join_all(chunks).await.map_err(failed)?;
     Ok(inserted.into_iter().flatten().collect())
 }
@@ -36,26 +36,20 @@ pub(super) async fn insert(
 async fn send(
     transaction: &Transaction<'_>,
     statement: &Statement,
-    part: &Part<'_>,
-    items: &[Item<'_>],
+    changes: &[Change<'_>],
 ) -> Result<Vec<bool>, tokio_postgres::Error> {
-    let mut documents = Vec::with_capacity(items.len());
-    let mut stamps = Vec::with_capacity(items.len());
-    let mut hashes = Vec::with_capacity(items.len());
-    for item in items {
-        if let Action::Write { index, marked, row } = judge(None, *item).action {
-            documents.push(document(part, *item, index, marked));
-            stamps.push(row.stamp);
-            hashes.push(row_hash(&row));
-        }
-    }
+    let documents: Vec<&str> =
+        changes.iter().map(|change| change.document.as_deref().unwrap_or_default()).collect();
+    let stamps: Vec<i64> = changes.iter().map(|change| change.row.stamp).collect();
+    let hashes: Vec<i64> = changes.iter().map(|change| row_hash(&change.row)).collect();
     let rows = transaction.query(statement, &[&documents, &stamps, &hashes]).await?;
-    if rows.len() == items.len() {
-        return Ok(vec![true; items.len()]);
+    if rows.len() == changes.len() {
+        return Ok(vec![true; changes.len()]);
     }
+    let items: Vec<Item<'_>> = changes.iter().map(|change| change.item).collect();
     let mut inserted = vec![false; items.len()];
     for row in &rows {
-        let place = place_of(items, row)?;
+        let place = place_of(&items, row)?;
         if let Some(slot) = place.and_then(|place| inserted.get_mut(place)) {
             *slot = true;
         }

@@ -1,12 +1,15 @@
-//! Stores batches: each stream's rows by the version rule, in a transaction of its own.
+//! Stores batches: each stream's rows by the version rule, in transactions of their own.
 
 mod attempt;
 mod change;
 mod find;
+mod grave;
 mod insert;
+mod load;
+mod prune;
 mod split;
 mod writer;
 
-pub(crate) use attempt::{Outcome, Session, attempt};
-pub(crate) use split::split;
+pub(crate) use attempt::{Outcome, Session};
+pub(crate) use load::load;
 pub(crate) use writer::Writer;

@@ -17,7 +17,7 @@ pub(crate) struct Item<'b> {
 }
 
 /// The share of one transaction: some keys of one stream, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Part<'b> {
     pub(crate) stream: &'b str,
     pub(crate) writer: &'b Writer,

@@ -1,18 +1,25 @@
 //! What is kept of a stream between batches.
 
-use connector::StreamPlan;
-use pg::{Error, Ident};
+use connector::{Shape, StreamPlan, ValueType};
+use pg::Error;
 
 use super::Outcome;
-use crate::{schema::Table, sql::Statements};
+use crate::{
+    config::Deletes,
+    schema::{Columns, Existing, Table},
+    sql::Statements,
+};
 
 /// How one stream is written.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    pub(crate) plan: StreamPlan,
     pub(crate) table: Table,
     pub(crate) statements: Statements,
     /// The field that marks a deleted object, where the stream has one.
     pub(crate) soft_delete_field: Option<String>,
+    /// Whether the rows of deleted objects are removed.
+    pub(crate) removes: bool,
     /// Whether rows are looked up before any is sent: right when most of them are there already.
     pub(crate) looks_first: bool,
     /// Whether this run has been noted at the table's place.
@@ -20,17 +27,52 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn of(schema: &Ident, plan: &StreamPlan) -> Result<Self, String> {
-        let table = Table::of(schema, plan)?;
-        let told = |error: Error| error.to_string();
-        let statements = Statements::of(&table, plan).map_err(told)?;
-        let soft_delete_field = plan.stream().soft_delete_field.clone();
-        Ok(Self { table, statements, soft_delete_field, looks_first: false, run_is_noted: false })
+    /// How to write to a table that is there.
+    pub(crate) fn of(
+        table: Table,
+        plan: &StreamPlan,
+        existing: &Existing,
+        deletes: Deletes,
+    ) -> Result<Self, String> {
+        let statements = Statements::of(&table, plan).map_err(|error: Error| error.to_string())?;
+        let mut plan = plan.clone();
+        plan.shape = shape(&table, existing);
+        Ok(Self {
+            soft_delete_field: plan.stream().soft_delete_field.clone(),
+            removes: deletes == Deletes::Hard,
+            // A row whose removal is noted must not be inserted and then found to be stale.
+            looks_first: deletes == Deletes::Hard,
+            run_is_noted: false,
+            statements,
+            table,
+            plan,
+        })
     }
 
     /// Learns from a batch that was stored.
     pub(crate) fn learn(&mut self, outcome: &Outcome) {
-        self.looks_first = outcome.found.saturating_mul(2) > outcome.keys;
-        self.run_is_noted = true;
+        self.looks_first = self.removes || outcome.found.saturating_mul(2) > outcome.keys;
+        self.run_is_noted = self.run_is_noted || outcome.keys > 0;
     }
+}
+
+/// What the columns that are there take, whatever types the catalog would give them.
+fn shape(table: &Table, existing: &Existing) -> Shape {
+    let mut shape = Shape::default();
+    shape.replaces_characters = true;
+    shape.keeps_stamp = table.kind == Columns::Reference;
+    table.columns.iter().fold(shape, |shape, column| {
+        let property = column.property.as_deref();
+        let there = existing.columns.get(column.name.name()).filter(|there| there.is_generated);
+        let value_type = match there.map(|there| there.data_type.as_str()) {
+            Some("bigint") => ValueType::Integer,
+            Some("numeric") => ValueType::Number,
+            Some("boolean") => ValueType::Boolean,
+            Some(_) | None => return shape,
+        };
+        match property {
+            Some(property) => shape.with_typed(property, value_type),
+            None => shape,
+        }
+    })
 }

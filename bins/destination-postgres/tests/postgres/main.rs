@@ -3,9 +3,13 @@
 
 mod copy;
 
+mod deletes;
 mod failures;
 mod places;
+mod prune;
+mod refused;
 mod setup;
+mod takeover;
 mod teardown;
 mod versions;
 mod write;

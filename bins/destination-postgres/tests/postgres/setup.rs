@@ -88,7 +88,7 @@ async fn eight_setups_at_once_all_succeed() {
         finished.expect_code(0);
     }
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'stripe'";
-    assert_eq!(copy.database.value(tables).await, "3");
+    assert_eq!(copy.database.value(tables).await, "4");
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn odd_and_long_names_are_kept_apart() {
         .database
         .column("SELECT tablename FROM pg_tables WHERE schemaname = 'we\"ird; drop'")
         .await;
-    assert_eq!(tables.len(), 3, "{tables:?}");
+    assert_eq!(tables.len(), 4, "{tables:?}");
     let odd = tables.iter().find(|name| name.contains("_h") && name.len() == 63).unwrap();
     let named = odd.replace('"', "\"\"");
     let odd = format!("SELECT count(*) FROM \"we\"\"ird; drop\".\"{named}\" WHERE id = 'x'");

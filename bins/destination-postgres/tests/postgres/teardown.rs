@@ -26,7 +26,7 @@ async fn the_streams_of_a_catalog_go_and_the_others_stay() {
     let mut copy = Copy::new().await;
     copy.catalog = lines::catalog(&[stream("charges")]);
     copy.run("teardown", "").await.expect_code(0);
-    assert_eq!(copy.database.column(LEFT).await, ["_sync_meta", "customers"]);
+    assert_eq!(copy.database.column(LEFT).await, ["_sync_dead_letter", "_sync_meta", "customers"]);
     let noted = "SELECT stream FROM stripe._sync_meta";
     assert_eq!(copy.database.column(noted).await, ["customers"]);
 }
