@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::mix::mix;
 use crate::objects::{Population, World, letters};
 use crate::oracle;
+use crate::params;
 use crate::permissions;
 use crate::read::Reader;
 use crate::route::Route;
@@ -161,7 +162,9 @@ impl App {
     }
 
     fn serve_ours(&self, asked: Asked<'_>, route: &Route<'_>) -> Result<Answer, ApiError> {
-        let tenant = self.tenant(asked.account)?;
+        let named = params::pairs(asked.query).into_iter().find(|(name, _)| name == "account");
+        let named = named.as_ref().map(|(_, id)| id.as_str());
+        let tenant = self.tenant(named.or(asked.account))?;
         let clock = &self.behaviour.clock;
         match (asked.method, route) {
             ("GET", Route::Stats) => Ok(Answer::json(&self.stats.to_json())),

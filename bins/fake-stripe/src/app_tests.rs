@@ -38,7 +38,7 @@ pub(crate) fn oracle(app: &App, stream: &str) -> Vec<Value> {
 }
 
 /// Reads a list to its end, as a client does.
-fn page_through(app: &App, facts: &StreamFacts) -> Vec<Value> {
+pub(crate) fn page_through(app: &App, facts: &StreamFacts) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     loop {
         let mut query: Vec<String> =

@@ -36,6 +36,10 @@ pub use server::run;
 #[cfg(test)]
 mod app_tests;
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod children_tests;
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod trouble_tests;

@@ -114,10 +114,7 @@ impl Changer<'_> {
             Deed::Update => edit::edit(object, random),
             Deed::Toggle => edit::toggle(object),
             Deed::Delete => true,
-            Deed::Cancel => {
-                set(object, "status", json!("canceled"));
-                true
-            }
+            Deed::Cancel => edit::cancel(object),
             Deed::Rotate => {
                 for field in &stream.facts.volatile {
                     edit::rotate(object, field, random);

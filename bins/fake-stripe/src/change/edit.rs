@@ -40,6 +40,15 @@ pub(crate) fn toggle(object: &mut Value) -> bool {
     }
 }
 
+/// Ends a subscription. Tells whether it had not ended before.
+pub(crate) fn cancel(object: &mut Value) -> bool {
+    let is_alive = object.get("status").is_some_and(|status| status != "canceled");
+    if is_alive {
+        set(object, "status", json!("canceled"));
+    }
+    is_alive
+}
+
 /// Signs a link anew.
 pub(crate) fn rotate(object: &mut Value, field: &str, random: u64) {
     if object.get(field).is_some_and(Value::is_string) {

@@ -13,6 +13,9 @@ pub(crate) const EVENTS: &str = "events";
 /// Stripe keeps events for 30 days.
 pub(crate) const KEPT_SECONDS: i64 = 30 * 86_400;
 
+/// How the type ends that tells of a new object: of charges there is no `created`.
+const BEGINNINGS: [&str; 5] = [".created", ".succeeded", ".attached", ".opened", ".completed"];
+
 /// A change to be told.
 pub(crate) struct Told<'a> {
     pub(crate) kind: &'a str,
@@ -36,7 +39,7 @@ pub(crate) fn event_type(facts: &StreamFacts, deed: Deed, random: u64) -> Option
     let types: Vec<&str> = facts.event_types.iter().map(String::as_str).collect();
     let ending = |end: &str| types.iter().copied().find(|kind| kind.ends_with(end));
     match deed {
-        Deed::Create => ending(".created"),
+        Deed::Create => BEGINNINGS.iter().find_map(|end| ending(end)),
         Deed::Delete | Deed::Cancel => ending(".deleted"),
         Deed::Rotate => None,
         Deed::Update | Deed::Toggle => ending(".updated").or_else(|| {
