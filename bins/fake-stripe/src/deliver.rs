@@ -14,6 +14,9 @@ use crate::answer::{Answer, Delivery};
 /// A dripping body comes in this many drops.
 const DROPS: usize = 20;
 
+/// Long enough for half a body to leave before the connection ends.
+const BEFORE_THE_END: Duration = Duration::from_millis(20);
+
 /// The response that carries an answer; waits first where the answer is late.
 pub(crate) async fn response(answer: Answer) -> Response<Body> {
     if let Delivery::After(time) = answer.delivery {
@@ -55,10 +58,18 @@ fn body(body: Vec<u8>, delivery: Delivery) -> Body {
     }
 }
 
+/// The first half and then the end of the connection; a moment lies between, in which the half
+/// leaves.
 fn half(body: &[u8]) -> Body {
     let (first, _) = body.split_at(body.len() / 2);
-    let broken = io::Error::from(io::ErrorKind::ConnectionReset);
-    Body::from_stream(stream::iter([Ok(Bytes::copy_from_slice(first)), Err(broken)]))
+    let first = Bytes::copy_from_slice(first);
+    Body::from_stream(stream::unfold(Some(first), |first| async move {
+        let Some(first) = first else {
+            tokio::time::sleep(BEFORE_THE_END).await;
+            return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None));
+        };
+        Some((Ok(first), None))
+    }))
 }
 
 fn drops(body: Vec<u8>, time: Duration) -> Body {

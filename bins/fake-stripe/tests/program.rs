@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A running fake; killed when the test is done with it.
 struct Fake {
@@ -32,17 +32,31 @@ impl Fake {
     }
 
     fn get(&self, target: &str, headers: &str) -> (String, Value) {
+        let (head, body) = self.raw(&format!("GET {target}"), headers, "");
+        (head, serde_json::from_slice(&body).expect("a body of JSON"))
+    }
+
+    fn post(&self, target: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let length = format!("Content-Length: {}\r\n", body.len());
+        let (_, answer) = self.raw(&format!("POST {target}"), &length, &body);
+        serde_json::from_slice(&answer).expect("a body of JSON")
+    }
+
+    /// Head and body of an answer, as far as they came.
+    fn raw(&self, asked: &str, headers: &str, body: &str) -> (String, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.address).expect("connect");
         write!(
             stream,
-            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer sk_test_1\r\n{headers}\r\n",
+            "{asked} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer sk_test_1\r\n{headers}\r\n{body}",
             self.address
         )
         .expect("ask");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        (head.to_ascii_lowercase(), serde_json::from_str(body).expect("a body of JSON"))
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let body = answer.split_off(end + 4);
+        (String::from_utf8(answer).expect("text").to_ascii_lowercase(), body)
     }
 
     fn signal(&self, signal: Signal) {
@@ -133,4 +147,66 @@ fn arguments_that_cannot_be_played_are_a_usage_error() {
     assert!(output.stdout.is_empty());
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(said.contains("no stream `custmers`"), "{said}");
+}
+
+#[test]
+fn a_body_breaks_off_before_its_length_or_its_last_chunk() {
+    let rules =
+        ["--fault", "path=/v1/customers,kind=short", "--fault", "path=/v1/charges,kind=reset"];
+    let fake = Fake::start(&[&["--objects", "customers=5,charges=5"], &rules[..]].concat());
+    let (head, body) = fake.raw("GET /v1/customers", "", "");
+    let length = head.split_once("content-length: ").expect("a length").1;
+    let length: usize = length.lines().next().and_then(|n| n.parse().ok()).expect("a number");
+    assert_eq!(body.len(), length / 2);
+    let (head, body) = fake.raw("GET /v1/charges", "", "");
+    assert!(head.contains("transfer-encoding: chunked"), "{head}");
+    assert!(!body.is_empty() && !body.ends_with(b"0\r\n\r\n"));
+    assert_eq!(fake.get("/v1/charges", "").1["data"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn a_slow_body_drips_and_comes_whole() {
+    let rule = "path=/v1/customers,kind=slow,seconds=1";
+    let fake = Fake::start(&["--objects", "customers=5", "--fault", rule]);
+    let started = Instant::now();
+    let (_, page) = fake.get("/v1/customers", "");
+    assert!(started.elapsed() >= Duration::from_millis(900));
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn the_date_is_the_clocks() {
+    let fake = Fake::start(&["--objects", "customers=1", "--clock", "1800000000"]);
+    let (head, _) = fake.get("/v1/customers", "");
+    assert!(head.contains("date: fri, 15 jan 2027 08:00:00 gmt"), "{head}");
+    assert_eq!(fake.post("/__clock", &json!({"advance": 3_600}))["now"], 1_800_003_600);
+    let (head, _) = fake.get("/v1/customers", "");
+    assert!(head.contains("date: fri, 15 jan 2027 09:00:00 gmt"), "{head}");
+}
+
+#[test]
+fn an_answer_is_compressed_for_those_who_take_it() {
+    let fake = Fake::start(&["--objects", "customers=50", "--gzip"]);
+    let takes = "Accept-Encoding: gzip\r\n";
+    let (head, compressed) = fake.raw("GET /v1/customers?limit=50", takes, "");
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&compressed[..]).read_to_string(&mut text).expect("gzip");
+    let (_, page) = fake.get("/v1/customers?limit=50", "");
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), page);
+}
+
+#[test]
+fn things_change_by_themselves_if_told_so() {
+    let fake = Fake::start(&["--objects", "customers=20,events=0", "--mutate", "500"]);
+    let events = || fake.get("/__oracle", "").1["events"].as_u64().expect("a count");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while events() < 20 {
+        assert!(Instant::now() < deadline, "nothing changes");
+    }
+    let told =
+        fake.post("/__mutate", &json!({"changes": [{"stream": "customers", "do": "create"}]}));
+    let id = told["changes"][0]["id"].as_str().expect("an id").to_owned();
+    let (head, _) = fake.get(&format!("/v1/customers/{id}"), "");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
 }
