@@ -35,6 +35,7 @@ pub struct Config {
     pub(crate) max_in_flight: Option<NonZeroU32>,
     pub(crate) max_api_calls: Option<u64>,
     pub(crate) backfill_limit: Option<u64>,
+    pub(crate) relist_every: Option<u32>,
     #[serde(default)]
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -81,6 +82,7 @@ impl Settings {
             endpoint: rate(config.endpoint_rate_limit, default_rate(15, 10)),
             calls: config.max_api_calls,
         };
+        let usual = Wishes::default();
         let max_in_flight = config.max_in_flight.map_or(MAX_IN_FLIGHT, NonZeroU32::get);
         Ok(Self {
             base_url: base_url(config.base_url.as_deref().unwrap_or(STRIPE))?,
@@ -88,6 +90,7 @@ impl Settings {
                 backfill_limit: config.backfill_limit,
                 list_params: list_params(&config.list_params)?,
                 account_created: config.account_created.map(Timestamp::from_seconds),
+                relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
             },
             api_key: config.api_key,
             api_version: config.api_version,

@@ -81,7 +81,7 @@ struct StripeError {
 
 /// Messages with which Stripe says that a product is not there for this account; lower case.
 /// Only looked for where status and code say nothing.
-const NOT_ENABLED: [&str; 10] = [
+const NOT_ENABLED: [&str; 9] = [
     "is not authorized to send forwarding requests",
     "only available in testmode",
     "available in test mode",
@@ -91,8 +91,10 @@ const NOT_ENABLED: [&str; 10] = [
     "not available for your account",
     "only stripe connect platforms",
     "signed up for connect",
-    "unrecognized request url",
 ];
+
+/// With what Stripe answers 404 for a list that this account does not have; lower case.
+const NO_SUCH_LIST: &str = "unrecognized request url";
 
 /// Decides what an answer with a status other than 200 means.
 pub(crate) fn judge(question: &Question, answer: &Answer<'_>) -> Verdict {
@@ -146,10 +148,11 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
         (400, "resource_missing") if said.param.as_deref() == Some("starting_after") => {
             Failure::CursorGone
         }
-        // A list has no id in its path: if that is not found, the account does not have it.
-        (404, _) if question.stream.is_some() && said.message.is_some() => {
-            Failure::Unavailable(what)
-        }
+        _ if message.contains(NO_SUCH_LIST) => Failure::Unavailable(what),
+        (404, _) if question.stream.is_some() && said.message.is_some() => Failure::Stream(
+            Error::data(what)
+                .hint("Stripe does not answer so for a list that it has: check `base_url`"),
+        ),
         (404, _) => Failure::Connection(
             Error::config(what).hint("check `base_url`: this does not look like Stripe's API"),
         ),

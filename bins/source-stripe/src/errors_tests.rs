@@ -107,6 +107,13 @@ fn stripe_says_itself_whether_to_try_again() {
 }
 
 #[test]
+fn a_404_in_other_words_is_no_list_that_the_account_lacks() {
+    let failure =
+        fate_of(404, &json!({"code": "resource_missing", "message": "No such thing: 'x'"}));
+    assert!(matches!(failure, Failure::Stream(_)), "{failure:?}");
+}
+
+#[test]
 fn a_web_page_is_no_stripe() {
     let answer = Answer { status: 404, body: b"<html>\n  <body>nginx", ..Answer::default() };
     let Verdict::Final(Failure::Connection(error)) = judge(&question(), &answer) else {

@@ -65,6 +65,10 @@ fn properties() -> Value {
             "type": "integer", "minimum": 1,
             "description": "Most records of each stream in one run; the next run goes on from there.",
         },
+        "relist_every": {
+            "type": "integer", "minimum": 0, "maximum": u32::MAX,
+            "description": "Seconds after which a list is read again of which nothing else tells what is new. Default 86400.",
+        },
         "list_params": {
             "type": "object",
             "additionalProperties": {

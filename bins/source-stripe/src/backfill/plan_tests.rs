@@ -9,13 +9,22 @@ use crate::page::{Frame, Page, Stamp};
 const NOW: Timestamp = Timestamp::from_seconds(2_000_000);
 
 fn plan(names: &[&str], wishes: &Wishes) -> Plan {
+    begun(names, wishes, SourceState::default())
+}
+
+fn resumed(names: &[&str], streams: &serde_json::Value) -> Plan {
+    let state = serde_json::from_value(json!({ "streams": streams })).unwrap();
+    begun(names, &Wishes::default(), state)
+}
+
+fn begun(names: &[&str], wishes: &Wishes, state: SourceState) -> Plan {
     let stream = |name: &&str| {
         let stream =
             json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
         ConfiguredStream::new(serde_json::from_value::<Stream>(stream).unwrap())
     };
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
-    let request = ReadRequest { catalog, state: SourceState::default(), follow: false };
+    let request = ReadRequest { catalog, state, follow: false };
     Start::new(&request, wishes, NOW).plan
 }
 
@@ -48,7 +57,7 @@ fn every_stream_gets_its_first_page_before_any_its_second_and_unsplittable_ones_
     assert_eq!(names, ["payment_methods", "customers", "charges"]);
     let customers = &asked[1].1;
     let arrival = plan.streams[0].arrived(customers, &page(&[9, 8], true), None).unwrap();
-    assert_eq!((arrival.emit, arrival.ended), (2, false));
+    assert_eq!((arrival.emit, arrival.complete), (2, false));
     assert_eq!(plan.waiting(), [0]);
 }
 
@@ -86,12 +95,12 @@ fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
     let mut plan = plan(&["customers"], &wishes);
     let first = plan.ask(0).unwrap();
     assert!(first.query.contains(&("limit".to_owned(), "3".to_owned())));
-    let arrival = plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
-    assert!(!arrival.ended);
+    plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
+    assert!(!plan.streams[0].ended);
     let second = plan.ask(0).unwrap();
     assert!(second.query.contains(&("limit".to_owned(), "1".to_owned())));
     let arrival = plan.streams[0].arrived(&second, &page(&[7, 6], false), None).unwrap();
-    assert_eq!((arrival.emit, arrival.ended), (1, true));
+    assert_eq!((arrival.emit, arrival.complete, plan.streams[0].ended), (1, false, true));
     assert_eq!(arrival.state.remaining[0].cursor.as_deref(), Some("x7_0"));
     assert!(plan.waiting().is_empty());
 }
@@ -128,4 +137,18 @@ fn a_range_is_split_where_there_is_room_and_enough_is_left() {
     let first = busy.ask(0).unwrap();
     let arrival = busy.streams[0].arrived(&first, &page(dense, true), None).unwrap();
     assert_eq!(arrival.state.remaining.len(), 1);
+}
+
+#[test]
+fn the_top_of_a_list_without_a_filter_is_read_until_the_first_object_that_is_older() {
+    let state = json!({"payment_methods": {
+        "accounted_range": {"gte": "1970-01-01T00:00:00Z", "lt": "1970-01-12T00:00:00Z"}, "remaining": []
+    }});
+    let mut later = resumed(&["payment_methods"], &state);
+    let request = later.ask(0).unwrap();
+    assert!(request.query.iter().all(|(name, _)| !name.starts_with("created")));
+    let old_end = 11 * 86_400;
+    let page = page(&[old_end + 50, old_end - 300, old_end - 301, 7], true);
+    let arrival = later.streams[0].arrived(&request, &page, None).unwrap();
+    assert_eq!((arrival.emit, arrival.complete), (2, true));
 }

@@ -38,14 +38,15 @@ pub(crate) async fn page(
         out.range_complete(name, time_range(span)).await?;
     }
     out.state(name, &arrival.state).await?;
-    if arrival.ended { out.complete(name).await } else { Ok(()) }
+    if arrival.complete { out.complete(name).await } else { Ok(()) }
 }
 
-/// Tells a stream that has nothing left to read.
+/// Tells a stream of which nothing is asked for in this run. With a limit of no records something
+/// remains, and it has no terminal status.
 pub(crate) async fn nothing_left(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
     start(stream, out).await?;
     out.state(&stream.name, &stream.state()).await?;
-    out.complete(&stream.name).await
+    if stream.is_read() { out.complete(&stream.name).await } else { Ok(()) }
 }
 
 const fn time_range(span: Span) -> TimeRange {

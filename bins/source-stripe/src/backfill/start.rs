@@ -20,7 +20,7 @@ pub(crate) struct GlobalState {
 }
 
 /// What the owner's configuration says of a backfill.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wishes {
     /// Most records to read of each stream.
     pub(crate) backfill_limit: Option<u64>,
@@ -28,6 +28,15 @@ pub(crate) struct Wishes {
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, String>>,
     /// When the account was made, if that is known.
     pub(crate) account_created: Option<Timestamp>,
+    /// After how many seconds a list is read again of which nothing else tells what is new.
+    pub(crate) relist_every: i64,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        let list_params = BTreeMap::new();
+        Self { backfill_limit: None, list_params, account_created: None, relist_every: 86_400 }
+    }
 }
 
 /// How a run begins.
@@ -60,7 +69,7 @@ impl Start {
                 continue;
             };
             let earlier = start.earlier(&request.state, name);
-            let set = range_set(facts, configured, earlier.as_ref(), now);
+            let set = range_set(facts, configured, earlier.as_ref(), wishes.relist_every, now);
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
             start.plan.streams.push(StreamPlan::new(name.clone(), facts, set, params, limit));
@@ -102,19 +111,27 @@ fn range_set(
     facts: &StreamFacts,
     configured: &ConfiguredStream,
     earlier: Option<&StreamState>,
+    relist_every: i64,
     now: Timestamp,
 ) -> RangeSet {
     let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
     if facts.accepts.created {
         return RangeSet::new(earlier, bounds);
     }
-    let bounds = bounds.whole_list();
-    // What was read to its end and may have changed since is read again as a whole.
-    let again = |state: &&StreamState| {
-        let is_new = bounds.span.lt > state.accounted_range.lt;
-        !(state.remaining.is_empty() && is_new && facts.freshness != Freshness::Immutable)
+    let mut bounds = bounds.whole_list();
+    let grows_on_top = facts.sort_field.is_some() && facts.freshness != Freshness::Relist;
+    let Some(earlier) = earlier.filter(|_| !grows_on_top) else {
+        return RangeSet::new(earlier, bounds);
     };
-    RangeSet::new(earlier.filter(again), bounds)
+    // Nothing tells what is new of it but the whole list. One that is being read is read to its end
+    // first: its state goes on to say when that began.
+    let listed = earlier.accounted_range.lt;
+    let age = bounds.span.lt.millis().saturating_sub(listed.millis());
+    if earlier.remaining.is_empty() && age >= relist_every.saturating_mul(1000) {
+        return RangeSet::new(None, bounds);
+    }
+    bounds.span.lt = bounds.span.lt.min(listed);
+    RangeSet::new(Some(earlier), bounds)
 }
 
 /// Parameters of every request: those that a whole list needs, then the owner's.

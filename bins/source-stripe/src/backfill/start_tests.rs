@@ -50,13 +50,32 @@ fn an_unknown_name_is_told_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_by_time_is_listed_again_as_a_whole() {
+fn what_nothing_else_tells_of_is_listed_again_as_a_whole_but_not_every_hour() {
     let until = done_until("1970-01-05T00:00:00Z");
-    let state = json!({"streams": {"payment_methods": until, "customers": until}});
-    let begun = start(&["payment_methods", "customers"], state);
+    let state =
+        json!({"streams": {"tax_codes": until, "payment_methods": until, "customers": until}});
+    let begun = start(&["tax_codes", "payment_methods", "customers"], state);
     let gte = |index: usize| begun.plan.streams[index].state().remaining[0].gte.seconds_floor();
-    assert_eq!(gte(0), 0);
-    assert_eq!(gte(1), 4 * 86_400 - 300);
+    assert_eq!([gte(0), gte(1), gte(2)], [0, 4 * 86_400 - 300, 4 * 86_400 - 300]);
+    let of_late = done_until("1970-01-12T00:00:00Z");
+    let begun = start(&["tax_codes"], json!({"streams": {"tax_codes": of_late}}));
+    assert!(begun.plan.streams[0].is_read());
+    assert_eq!(
+        serde_json::to_value(begun.plan.streams[0].accounted().lt).unwrap(),
+        "1970-01-12T00:00:00.000Z"
+    );
+}
+
+#[test]
+fn a_list_in_the_middle_of_its_first_pass_is_not_begun_again() {
+    let left =
+        json!([{"gte": "1970-01-01T00:00:00Z", "lt": "1970-01-02T00:00:00Z", "cursor": "x"}]);
+    let mut halfway = done_until("1970-01-05T00:00:00Z");
+    halfway["remaining"] = left;
+    let begun = start(&["tax_codes"], json!({"streams": {"tax_codes": halfway}}));
+    let state = begun.plan.streams[0].state();
+    assert_eq!(state.remaining.len(), 1);
+    assert_eq!(state.remaining[0].cursor.as_deref(), Some("x"));
 }
 
 #[test]

@@ -60,8 +60,8 @@ pub(crate) struct Arrival {
     pub(crate) found_disorder: bool,
     /// The state once the records are emitted.
     pub(crate) state: StreamState,
-    /// Whether the stream is done for this run.
-    pub(crate) ended: bool,
+    /// Whether nothing of the stream is left. One that a limit cut off is over, and not complete.
+    pub(crate) complete: bool,
 }
 
 impl StreamPlan {
@@ -86,7 +86,12 @@ impl StreamPlan {
 
     /// Whether there is nothing to ask for.
     pub(crate) fn is_done(&self) -> bool {
-        self.set.is_empty() || self.left == Some(0)
+        self.is_read() || self.left == Some(0)
+    }
+
+    /// Whether nothing remains.
+    pub(crate) fn is_read(&self) -> bool {
+        self.set.is_empty()
     }
 
     /// Pages being asked for.
@@ -160,11 +165,12 @@ impl StreamPlan {
     ) -> Result<Arrival, Error> {
         self.refuse_loop(request, page)?;
         let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let emit = page.len().min(most);
-        let items = page.items().get(..emit).unwrap_or_default();
-        let sorts: Vec<Option<i64>> = items.iter().map(|item| item.sort).collect();
+        let mut sorts: Vec<Option<i64>> = page.items().iter().map(|item| item.sort).collect();
+        let wanted = self.wanted(request.range, &sorts);
+        let emit = wanted.min(most);
+        sorts.truncate(emit);
         let last_id = emit.checked_sub(1).and_then(|last| page.id(last));
-        let has_more = page.has_more || emit < page.len();
+        let has_more = emit < wanted || (page.has_more && wanted == page.len());
         let seen = Seen { sorts: &sorts, last_id: last_id.as_deref(), has_more };
         let step = self.set.arrived(request.range, seen);
         let emitted = u64::try_from(emit).unwrap_or(u64::MAX);
@@ -179,8 +185,15 @@ impl StreamPlan {
             finished: step.finished,
             found_disorder: step.found_disorder,
             state: self.set.state(),
-            ended: self.ended,
+            complete: self.is_read(),
         })
+    }
+
+    /// How many objects of a page belong to what was asked for. A list that cannot be asked for a
+    /// time goes on below it.
+    fn wanted(&self, range: RangeId, sorts: &[Option<i64>]) -> usize {
+        let below = if self.facts.accepts.created { None } else { self.set.below(range, sorts) };
+        below.unwrap_or(sorts.len())
     }
 
     /// The object that a page was to follow is gone.

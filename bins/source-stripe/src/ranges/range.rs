@@ -113,10 +113,14 @@ impl Range {
         self.restarts <= RESTARTS
     }
 
-    /// Whether everything in it was seen: the list is in order and has gone below it.
-    pub(crate) fn is_passed(&self) -> bool {
-        let below = |sort: i64| Timestamp::from_seconds(sort) < self.gte;
-        !self.open_below && !self.disordered && self.last_sort.is_some_and(below)
+    /// The first of these objects that is older than the range, if its list was in order so far.
+    pub(crate) fn below(&self, sorts: &[Option<i64>]) -> Option<usize> {
+        let is_below = |sort: &i64| Timestamp::from_seconds(*sort) < self.gte;
+        let rises = matches!((self.last_sort, sorts.first()), (Some(last), Some(Some(first))) if *first > last);
+        if self.open_below || self.disordered || rises {
+            return None;
+        }
+        sorts.iter().position(|sort| sort.as_ref().is_some_and(is_below))
     }
 
     /// Cuts at the middle, not below `earliest`: this one keeps the upper half and its position,

@@ -92,6 +92,12 @@ impl RangeSet {
         Some((range.window(accounted), range.position.clone()))
     }
 
+    /// The first object of a page with which it leaves a range for good: in order, and below it.
+    pub(crate) fn below(&self, id: RangeId, sorts: &[Option<i64>]) -> Option<usize> {
+        let range = self.ranges.get(&id)?;
+        sorts.is_sorted_by(|newer, older| newer >= older).then(|| range.below(sorts))?
+    }
+
     /// Takes in a page of a range whose records are emitted before the next state.
     pub(crate) fn arrived(&mut self, id: RangeId, seen: Seen<'_>) -> Step {
         let mut step = Step { finished: None, found_disorder: false };
@@ -100,7 +106,7 @@ impl RangeSet {
         if let Some(last_id) = seen.last_id {
             step.found_disorder = range.advance(seen.sorts, last_id.to_owned());
         }
-        if !seen.has_more || range.is_passed() {
+        if !seen.has_more {
             step.finished = Some(range.span());
             self.ranges.remove(&id);
         }
