@@ -18,6 +18,19 @@ pub struct Config {
     #[serde(default)]
     echo_records: bool,
     run_id: Option<String>,
+    #[serde(default)]
+    deletes: Deletes,
+}
+
+/// What becomes of a row whose object was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Deletes {
+    /// It is marked.
+    #[default]
+    Soft,
+    /// It is removed; its key and stamp stay in a tombstone for a while.
+    Hard,
 }
 
 /// The configuration checked and in the form that the rest uses.
@@ -27,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) limits: BatchLimits,
     pub(crate) echo_records: bool,
     pub(crate) run_id: Option<String>,
+    pub(crate) deletes: Deletes,
 }
 
 impl Options {
@@ -48,6 +62,7 @@ impl Options {
             },
             echo_records: config.echo_records,
             run_id: config.run_id,
+            deletes: config.deletes,
         })
     }
 }
@@ -87,6 +102,12 @@ pub(crate) fn spec() -> Spec {
                 "minimum": 0,
                 "default": limits.flush_ms,
                 "description": "Longest time in milliseconds that a state waits while input keeps coming",
+            },
+            "deletes": {
+                "type": "string",
+                "enum": ["soft", "hard"],
+                "default": "soft",
+                "description": "What becomes of a row whose object was deleted: marked (soft), or removed (hard), with its key kept for 30 days so that nothing older brings it back",
             },
             "echo_records": {
                 "type": "boolean",
@@ -139,6 +160,7 @@ mod tests {
             "batch_bytes",
             "batch_rows",
             "batch_size",
+            "deletes",
             "echo_records",
             "flush_ms",
             "path",

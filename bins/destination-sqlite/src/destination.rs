@@ -3,11 +3,15 @@
 //! SQLite blocks while it works, so everything runs on a thread made for that; meanwhile the harness
 //! goes on reading its input.
 
-use connector::{About, Batch, BatchLimits, Destination, Emitter, Error, Loaded, StreamPlan};
+use connector::{
+    About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Loaded, StreamPlan,
+};
 use protocol::{ConfiguredCatalog, Level, Spec};
 
 use crate::check::check;
+use crate::client::Client;
 use crate::config::{Config, Options, spec};
+use crate::dead_letter;
 use crate::setup::{setup, tables};
 use crate::teardown::teardown;
 use crate::write::Writer;
@@ -92,6 +96,30 @@ impl Destination for SqliteDestination {
         .await?;
         self.writer = Some(writer);
         loaded
+    }
+
+    async fn dead_letters(
+        &mut self,
+        stream: Option<&str>,
+        after: i64,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let (path, stream) = (self.options.path.clone(), stream.map(str::to_owned));
+        let read = move || {
+            let client = Client::open(&path)?;
+            dead_letter::read(&client.connection, stream.as_deref(), after)
+                .map_err(|error| client.failed("reading dead letters from", &error))
+        };
+        blocking(read).await?
+    }
+
+    async fn forget(&mut self, letters: &[DeadLetter]) -> Result<(), Error> {
+        let (path, letters) = (self.options.path.clone(), letters.to_vec());
+        let forget = move || {
+            let client = Client::open(&path)?;
+            dead_letter::forget(&client.connection, &letters)
+                .map_err(|error| client.failed("removing dead letters from", &error))
+        };
+        blocking(forget).await?
     }
 }
 

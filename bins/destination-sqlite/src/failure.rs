@@ -68,6 +68,14 @@ pub(crate) fn ends_the_run(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether a failure is one of a single row: the statement left nothing behind, others may go on.
+pub(crate) fn is_of_one_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        code(error),
+        Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)
+    )
+}
+
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -8,6 +8,7 @@ mod catalog;
 mod check;
 mod client;
 mod config;
+mod dead_letter;
 mod destination;
 mod failure;
 mod meta;

@@ -11,6 +11,7 @@ use crate::catalog::existing;
 use crate::client::Client;
 use crate::meta::{self, Noted};
 use crate::schema::{Existing, Table, plan};
+use crate::teardown::forget;
 
 /// Brings the file to what the tables ask for and returns their places.
 pub(crate) fn setup(path: &Path, tables: &[Table]) -> Result<Places, Error> {
@@ -27,6 +28,9 @@ pub(crate) fn setup(path: &Path, tables: &[Table]) -> Result<Places, Error> {
         for statement in plan(table, found.as_ref()).map_err(Error::config)? {
             tracing::debug!(%statement, "changing the schema");
             transaction.execute_batch(&statement).map_err(failed)?;
+        }
+        if found.is_none() {
+            forget(&transaction, &table.stream).map_err(failed)?;
         }
         match before.noted.get(&table.stream) {
             Some(noted) if found.is_some() => meta::note_mark(&transaction, table, noted),

@@ -23,6 +23,10 @@ pub(crate) struct Statements {
     pub(crate) replace: String,
     /// Key, stamp, hash.
     pub(crate) restamp: String,
+    /// Key.
+    pub(crate) remove: String,
+    /// Nothing; returns key, stamp, hash and document of every row. A condition may follow.
+    pub(crate) all: String,
 }
 
 impl Statements {
@@ -33,17 +37,16 @@ impl Statements {
         let is_it: Vec<String> =
             keys.iter().zip(1..).map(|(key, number)| format!("{key} = ?{number}")).collect();
         let is_it = is_it.join(" AND ");
+        let own = [GATE, HASH, RAW].map(quoted).join(", ");
+        let all = format!("SELECT {}, {own} FROM {name}", keys.join(", "));
         let columns: Vec<String> = keys.into_iter().chain(OWN.map(quoted)).collect();
         let values: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
         let (stamp, hash, document, readable) = (width + 1, width + 2, width + 3, width + 4);
         let stamped = format!("{} = ?{stamp}, {} = ?{hash}", quoted(GATE), quoted(HASH));
         Self {
-            lookup: format!(
-                "SELECT {}, {}, {} FROM {name} WHERE {is_it}",
-                quoted(GATE),
-                quoted(HASH),
-                quoted(RAW)
-            ),
+            lookup: format!("SELECT {own} FROM {name} WHERE {is_it}"),
+            remove: format!("DELETE FROM {name} WHERE {is_it}"),
+            all,
             insert: format!(
                 "INSERT INTO {name} ({}) VALUES ({})",
                 columns.join(", "),

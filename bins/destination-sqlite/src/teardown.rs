@@ -6,11 +6,13 @@ use connector::Error;
 use protocol::ConfiguredCatalog;
 use rusqlite::Connection;
 
-use crate::catalog::existing;
+use crate::catalog::{existing, has_table};
 use crate::client::Client;
+use crate::dead_letter::LETTERS;
 use crate::failure::explain;
 use crate::meta::{self, META};
 use crate::sql::quoted;
+use crate::write::TOMBSTONES;
 
 /// Drops the tables of these streams, or all that carry our mark, and returns their names; then
 /// `_sync_meta`, if it is empty. The file stays: others may have it open, or keep tables in it.
@@ -45,9 +47,23 @@ fn drop_tables(
             dropped.push(stream.clone());
         }
         connection.execute("DELETE FROM _sync_meta WHERE stream = ?1", [stream])?;
+        forget(connection, stream)?;
     }
     if !noted.is_empty() && meta::read(connection)?.is_empty() {
-        connection.execute_batch(&format!("DROP TABLE {}", quoted(META)))?;
+        for own in [META, LETTERS, TOMBSTONES] {
+            connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", quoted(own)))?;
+        }
     }
     Ok(dropped)
+}
+
+/// Forgets what is kept of a stream beside its table.
+pub(crate) fn forget(connection: &Connection, stream: &str) -> rusqlite::Result<()> {
+    for own in [LETTERS, TOMBSTONES] {
+        if has_table(connection, own)? {
+            let clean = format!("DELETE FROM {} WHERE stream = ?1", quoted(own));
+            connection.execute(&clean, [stream])?;
+        }
+    }
+    Ok(())
 }

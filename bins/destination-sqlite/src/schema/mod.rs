@@ -5,6 +5,7 @@ mod mark;
 mod plan;
 mod table;
 
+pub(crate) use column::Column;
 pub(crate) use mark::Mark;
 pub(crate) use plan::{Existing, plan};
 pub(crate) use table::{GATE, HASH, OWN, RAW, READABLE, Table};

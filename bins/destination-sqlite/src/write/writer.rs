@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector::{Batch, Error, Loaded, StreamBatch};
-use protocol::WrittenCounts;
+use connector::{Batch, Error, Loaded, Refused, StreamBatch};
 use rusqlite::{Connection, Transaction};
 
-use super::stream::store;
+use super::grave;
+use super::stream::{Done, store};
 use crate::client::Client;
-use crate::config::Options;
+use crate::config::{Deletes, Options};
+use crate::dead_letter;
 use crate::failure::{ends_the_run, explain};
 use crate::meta;
-use crate::schema::{Existing, Table, plan};
+use crate::schema::{Column, Existing, Table, plan};
 use crate::setup::look;
 use crate::sql::Statements;
 
@@ -26,6 +27,12 @@ pub(crate) struct Writer {
 /// A stream's table, ready to be written.
 #[derive(Debug)]
 pub(super) struct Target {
+    pub(super) stream: String,
+    pub(super) key_width: usize,
+    /// Properties that have a column of text under their own name.
+    pub(super) text_columns: BTreeSet<String>,
+    /// The stream's name, where the rows of deleted objects are removed.
+    pub(super) removes_from: Option<String>,
     pub(super) statements: Statements,
     pub(super) soft_delete_field: Option<String>,
 }
@@ -49,9 +56,11 @@ impl Writer {
                 unwritable.streams.insert(table.stream, Err(error));
                 continue;
             }
-            let statements = Statements::of(&table);
-            let soft_delete_field = table.soft_delete_field;
-            targets.insert(table.stream, Target { statements, soft_delete_field });
+            targets.insert(table.stream.clone(), Target::of(table, options.deletes));
+        }
+        if options.deletes == Deletes::Hard {
+            let prepared = grave::prepare(&client.connection);
+            prepared.map_err(|error| explain("preparing", &options.path, &error))?;
         }
         let run = Run { id: options.run_id.clone(), noted: BTreeSet::new() };
         Ok((Self { client, run, targets }, unwritable))
@@ -70,7 +79,10 @@ impl Writer {
                 continue;
             };
             let result = match alone(&mut transaction, target, batch, &self.run) {
-                Ok(counts) => Ok(counts),
+                Ok(done) => {
+                    loaded.refusals.extend(done.refused.iter().map(|one| told(name, one)));
+                    Ok(done.counts)
+                }
                 Err(error) if ends_the_run(&error) => return Err(failed(error)),
                 Err(error) => Err(explain(&format!("writing stream `{name}` to"), &path, &error)),
             };
@@ -89,18 +101,41 @@ impl Writer {
     }
 }
 
+impl Target {
+    fn of(table: Table, deletes: Deletes) -> Self {
+        let is_text = |column: &&Column| column.definition.starts_with("TEXT ");
+        let text = table.columns.iter().filter(is_text).map(|column| column.name.clone());
+        Self {
+            key_width: table.key.len(),
+            text_columns: text.collect(),
+            removes_from: (deletes == Deletes::Hard).then(|| table.stream.clone()),
+            statements: Statements::of(&table),
+            soft_delete_field: table.soft_delete_field,
+            stream: table.stream,
+        }
+    }
+}
+
+fn told(stream: &str, Refused { key, error, .. }: &Refused) -> String {
+    format!("record {key:?} of stream `{stream}`: {error}")
+}
+
 /// Stores a stream's share, or leaves no trace of it.
 fn alone(
     transaction: &mut Transaction<'_>,
     target: &Target,
     batch: &StreamBatch,
     run: &Run,
-) -> rusqlite::Result<WrittenCounts> {
+) -> rusqlite::Result<Done> {
     let savepoint = transaction.savepoint()?;
-    let counts = store(&savepoint, target, batch)?;
-    note_run(&savepoint, run, batch.plan.name())?;
+    let done = store(&savepoint, target, batch)?;
+    let stream = batch.plan.name();
+    for refused in [&done.refused, &batch.refused] {
+        dead_letter::keep(&savepoint, stream, refused)?;
+    }
+    note_run(&savepoint, run, stream)?;
     savepoint.commit()?;
-    Ok(counts)
+    Ok(done)
 }
 
 /// With the first rows of a run, in their transaction, its name is noted at the table's place.
