@@ -1,0 +1,10 @@
+//! One set of behaviours that every destination has, shown by the real programs on real databases.
+#![cfg(test)]
+
+mod deletes;
+mod history;
+mod place;
+mod prune;
+mod refused;
+mod streams;
+mod versions;
