@@ -9,10 +9,12 @@ use stripe_api::{Catalogue, Field, FieldKind, StreamFacts};
 use crate::answer::Answer;
 use crate::app::{App, Asked};
 use crate::cli::Arguments;
+use crate::objects::Facts;
 
 pub(crate) fn app(line: &str) -> App {
     let arguments = Arguments::parse_from(["fake-stripe"].into_iter().chain(line.split(' ')));
-    App::new(&arguments.population().unwrap(), arguments.behaviour().unwrap())
+    let facts = Facts::embedded();
+    App::new(&arguments.population(facts).unwrap(), arguments.behaviour(facts).unwrap())
 }
 
 pub(crate) fn answer(app: &App, address: &str) -> Answer {

@@ -1,20 +1,26 @@
 //! The command line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
-use stripe_api::Catalogue;
+use flate2::read::GzDecoder;
+use stripe_api::{Catalogue, CompileError};
 use thiserror::Error;
 
 use crate::app::{Behaviour, Mutations};
 use crate::clock::Clock;
 use crate::faults::{Chance, FaultRule, Faults, Kind, Share, TroubleRule};
-use crate::objects::{Distribution, Population, Span};
+use crate::objects::{Distribution, Facts, Population, Span};
 use crate::tenant::Lags;
 
 const SECONDS_A_DAY: i64 = 86_400;
+
+/// How every gzipped file begins.
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// A local Stripe with an account that is made up from a seed.
 ///
@@ -140,6 +146,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "VERSION")]
     api_version: Option<String>,
 
+    /// Stripe's OpenAPI file (JSON, also gzipped) of the version to play; without it the embedded
+    /// one is played.
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
+
     /// Compresses answers for clients that take gzip.
     #[arg(long)]
     pub(crate) gzip: bool,
@@ -181,6 +192,10 @@ impl std::str::FromStr for Rate {
 pub(crate) enum ArgumentError {
     #[error("reading an object count: `{0}` is not STREAM=COUNT; write customers=1000")]
     NoCount(String),
+    #[error("reading `{path}`: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("compiling `{path}`: {source}")]
+    Compile { path: PathBuf, source: CompileError },
     #[error("reading a rate: `{0}` is not between 0.001 and 10000; write 5 for five a second")]
     NoRate(String),
     #[error("reading the streams: there is no stream `{name}`; there are {known}")]
@@ -199,12 +214,22 @@ impl std::str::FromStr for ObjectCount {
 }
 
 impl Arguments {
+    /// What is known of the API version that they ask for.
+    pub(crate) fn facts(&self) -> Result<Facts, ArgumentError> {
+        let Some(path) = &self.openapi else { return Ok(Facts::embedded()) };
+        let text =
+            openapi(path).map_err(|source| ArgumentError::Read { path: path.clone(), source })?;
+        Facts::compile(&text)
+            .map_err(|source| ArgumentError::Compile { path: path.clone(), source })
+    }
+
     /// The account that they ask for.
-    pub(crate) fn population(&self) -> Result<Population, ArgumentError> {
+    pub(crate) fn population(&self, facts: Facts) -> Result<Population, ArgumentError> {
         let start = self.newest - i64::from(self.span_days.max(1)) * SECONDS_A_DAY;
         Ok(Population {
+            facts,
             seed: self.seed,
-            counts: self.counts()?,
+            counts: self.counts(facts.catalogue)?,
             distribution: self.distribution,
             span: Span { start, end: self.newest },
             livemode: self.api_key.as_deref().is_some_and(|key| key.contains("_live_")),
@@ -213,24 +238,24 @@ impl Arguments {
     }
 
     /// How the account is to behave.
-    pub(crate) fn behaviour(&self) -> Result<Behaviour, ArgumentError> {
+    pub(crate) fn behaviour(&self, facts: Facts) -> Result<Behaviour, ArgumentError> {
         Ok(Behaviour {
             api_key: self.api_key.clone(),
             rate: self.rps,
             endpoint_rate: self.endpoint_rps,
-            restricted: known(&self.restrict)?,
-            not_enabled: known(&self.not_enabled)?,
-            disordered: known(&self.disorder)?,
+            restricted: known(&self.restrict, facts.catalogue)?,
+            not_enabled: known(&self.not_enabled, facts.catalogue)?,
+            disordered: known(&self.disorder, facts.catalogue)?,
             faults: self.faults(),
             clock: self.clock.map_or_else(|| Clock::running(self.clock_offset), Clock::still),
             lags: Lags { lists: self.list_lag, events: self.events_lag },
             api_version: self
                 .api_version
                 .clone()
-                .unwrap_or_else(|| Catalogue::embedded().api_version.clone()),
+                .unwrap_or_else(|| facts.catalogue.api_version.clone()),
             mutations: Mutations {
                 seed: self.mutate_seed,
-                streams: known(&self.mutate_streams)?.into_iter().collect(),
+                streams: known(&self.mutate_streams, facts.catalogue)?.into_iter().collect(),
             },
         })
     }
@@ -243,24 +268,36 @@ impl Arguments {
     }
 
     /// Connected accounts are listed accounts.
-    fn counts(&self) -> Result<BTreeMap<String, usize>, ArgumentError> {
-        let mut counts = counts(&self.objects)?;
+    fn counts(&self, catalogue: &Catalogue) -> Result<BTreeMap<String, usize>, ArgumentError> {
+        let mut counts = counts(&self.objects, catalogue)?;
         let accounts = counts.entry("accounts".to_owned()).or_default();
         *accounts = size(self.accounts).max(*accounts);
         Ok(counts)
     }
 }
 
-fn counts(objects: &[ObjectCount]) -> Result<BTreeMap<String, usize>, ArgumentError> {
+fn openapi(path: &Path) -> io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    let mut text = String::new();
+    if bytes.starts_with(GZIP_MAGIC) {
+        GzDecoder::new(bytes.as_slice()).read_to_string(&mut text)?;
+    } else {
+        bytes.as_slice().read_to_string(&mut text)?;
+    }
+    Ok(text)
+}
+
+fn counts(
+    objects: &[ObjectCount],
+    catalogue: &Catalogue,
+) -> Result<BTreeMap<String, usize>, ArgumentError> {
     let mut counts = BTreeMap::new();
     for all in objects.iter().filter(|entry| entry.stream == "all") {
-        let catalogue = Catalogue::embedded();
-        let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
-        let names = streams.map(|stream| stream.name.clone());
+        let names = stream_names(catalogue).map(str::to_owned);
         counts.extend(names.map(|name| (name, size(all.count))));
     }
     for entry in objects.iter().filter(|entry| entry.stream != "all") {
-        require_known(&entry.stream)?;
+        require(&entry.stream, stream_names(catalogue))?;
         counts.insert(entry.stream.clone(), size(entry.count));
     }
     Ok(counts)
@@ -270,31 +307,27 @@ fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn known(names: &[String]) -> Result<BTreeSet<String>, ArgumentError> {
-    names.iter().map(|name| require_listed(name).map(|()| name.clone())).collect()
-}
-
-/// Streams have objects of their own to count.
-fn require_known(name: &str) -> Result<(), ArgumentError> {
-    require(name, stream_names())
+fn known(names: &[String], catalogue: &Catalogue) -> Result<BTreeSet<String>, ArgumentError> {
+    let known = |name: &String| require_listed(name, catalogue).map(|()| name.clone());
+    names.iter().map(known).collect()
 }
 
 /// What is listed under a parent can be refused too, and a permission stands for all it covers.
-fn require_listed(name: &str) -> Result<(), ArgumentError> {
+fn require_listed(name: &str, catalogue: &Catalogue) -> Result<(), ArgumentError> {
     if name.starts_with("rak_") || name == "account" {
         return Ok(());
     }
-    let children = Catalogue::embedded().parent_keyed.iter().map(|list| list.name.as_str());
-    require(name, stream_names().chain(children))
+    let children = catalogue.parent_keyed.iter().map(|list| list.name.as_str());
+    require(name, stream_names(catalogue).chain(children))
 }
 
-fn stream_names() -> impl Iterator<Item = &'static str> {
-    let catalogue = Catalogue::embedded();
+/// The streams have objects of their own to count.
+fn stream_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
     let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
     streams.map(|stream| stream.name.as_str())
 }
 
-fn require(name: &str, names: impl Iterator<Item = &'static str>) -> Result<(), ArgumentError> {
+fn require<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ArgumentError> {
     let names: Vec<&str> = names.collect();
     if names.contains(&name) {
         return Ok(());
@@ -307,7 +340,8 @@ mod tests {
     use super::*;
 
     fn population(objects: &str) -> Result<Population, ArgumentError> {
-        Arguments::parse_from(["fake-stripe", "--objects", objects]).population()
+        let arguments = Arguments::parse_from(["fake-stripe", "--objects", objects]);
+        arguments.population(Facts::embedded())
     }
 
     #[test]

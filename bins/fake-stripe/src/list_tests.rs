@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::cli::Arguments;
 use crate::list::page;
-use crate::objects::World;
+use crate::objects::{Facts, World};
 use crate::params::ListQuery;
 use crate::render;
 
 fn world(objects: &str, distribution: &str) -> World {
     let line = ["fake-stripe", "--objects", objects, "--distribution", distribution];
-    World::create(&Arguments::parse_from(line).population().unwrap())
+    World::create(&Arguments::parse_from(line).population(Facts::embedded()).unwrap())
 }
 
 fn objects(world: &World, stream: &str) -> Vec<Value> {

@@ -53,7 +53,8 @@ pub fn run() -> ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), ServeError> {
-    let app = App::new(&arguments.population()?, arguments.behaviour()?);
+    let facts = arguments.facts()?;
+    let app = App::new(&arguments.population(facts)?, arguments.behaviour(facts)?);
     let runtime = Runtime::new().map_err(ServeError::Runtime)?;
     let outcome = runtime.block_on(listen(arguments, app));
     // A read of standard input cannot be cancelled, and must not keep the program.

@@ -210,3 +210,48 @@ fn things_change_by_themselves_if_told_so() {
     let (head, _) = fake.get(&format!("/v1/customers/{id}"), "");
     assert!(head.starts_with("http/1.1 200"), "{head}");
 }
+
+/// An OpenAPI file of one resource, `tree`.
+fn orchard() -> Value {
+    let tree = json!({
+        "type": "object",
+        "required": ["created", "id", "object"],
+        "properties": {
+            "created": {"type": "integer", "format": "unix-time"},
+            "id": {"type": "string"},
+            "object": {"type": "string", "enum": ["tree"]},
+        },
+        "x-resourceId": "tree",
+    });
+    let list = json!({"type": "object", "properties": {
+        "data": {"type": "array", "items": {"$ref": "#/components/schemas/tree"}},
+        "has_more": {"type": "boolean"},
+        "object": {"type": "string", "enum": ["list"]},
+    }});
+    let limit = json!({"name": "limit", "in": "query", "schema": {"type": "integer"}});
+    let answers = json!({"200": {"content": {"application/json": {"schema": list}}}});
+    json!({
+        "openapi": "3.0.0",
+        "info": {"version": "2031-01-01.test"},
+        "paths": {"/v1/trees": {"get": {"parameters": [limit], "responses": answers}}},
+        "components": {"schemas": {"tree": tree}},
+    })
+}
+
+#[test]
+fn another_version_is_played_from_its_openapi_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("openapi.json.gz");
+    let file = std::fs::File::create(&path).expect("a file");
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all(orchard().to_string().as_bytes()).expect("write");
+    gzip.finish().expect("finish");
+    let path = path.to_str().expect("text");
+    let fake = Fake::start(&["--openapi", path, "--objects", "trees=12"]);
+    let (head, page) = fake.get("/v1/trees?limit=12", "");
+    assert!(head.contains("stripe-version: 2031-01-01.test"), "{head}");
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(12));
+    assert_eq!(page["data"][0]["object"], "tree");
+    let (_, unknown) = fake.get("/v1/customers", "");
+    assert_eq!(unknown["error"]["type"], "invalid_request_error");
+}

@@ -4,10 +4,10 @@
 mod children;
 mod compose;
 mod element;
+mod facts;
 mod history;
 mod ids;
 mod presence;
-mod shapes;
 mod store;
 mod stream;
 mod template;
@@ -17,6 +17,7 @@ mod world;
 
 pub(crate) use children::ChildList;
 pub(crate) use element::{SEPARATOR, cut, is_list, print, set, text_property};
+pub(crate) use facts::Facts;
 pub(crate) use history::Version;
 pub(crate) use stream::{NOW, Stream, View};
 pub(crate) use template::letters;

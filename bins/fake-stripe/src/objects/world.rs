@@ -7,8 +7,8 @@ use stripe_api::{Catalogue, Shape, StreamFacts};
 
 use super::children::ChildList;
 use super::compose::{Root, Setting, Variant, compose};
+use super::facts::Facts;
 use super::ids::{IdForm, text_number};
-use super::shapes::shapes;
 use super::store::Store;
 use super::stream::Stream;
 use super::times::{Distribution, Span, creation_times};
@@ -20,6 +20,8 @@ const VARIANTS: u64 = 24;
 /// What to make up.
 #[derive(Debug, Clone)]
 pub(crate) struct Population {
+    /// What there is to make up.
+    pub(crate) facts: Facts,
     /// Decides everything that is made up.
     pub(crate) seed: u64,
     /// How many objects of each stream; none of one that is not named.
@@ -55,8 +57,8 @@ pub(crate) struct World {
 impl World {
     /// Makes up the account. The same population gives the same objects, byte for byte.
     pub(crate) fn create(population: &Population) -> Self {
-        let catalogue = Catalogue::embedded();
-        let setting = setting(population, catalogue);
+        let catalogue = population.facts.catalogue;
+        let setting = setting(population);
         let make = |facts: &'static [StreamFacts]| -> Vec<Stream> {
             facts.iter().map(|facts| stream(facts, population, &setting)).collect()
         };
@@ -91,15 +93,16 @@ impl World {
     }
 }
 
-fn setting<'a>(population: &Population, catalogue: &'a Catalogue) -> Setting<'a> {
-    let target = |facts: &'a StreamFacts| {
+fn setting(population: &Population) -> Setting<'static> {
+    let Facts { catalogue, shapes } = population.facts;
+    let target = |facts: &'static StreamFacts| {
         let count = count(population, facts);
         let form = IdForm::of(&facts.object, population.seed);
         (facts.resource.as_str(), (form, u32::try_from(count).unwrap_or(u32::MAX)))
     };
     let event_types = catalogue.streams.iter().flat_map(|facts| &facts.event_types);
     Setting {
-        shapes: shapes(),
+        shapes,
         targets: catalogue.streams.iter().map(target).collect(),
         event_types: event_types.map(String::as_str).collect(),
         livemode: population.livemode,
