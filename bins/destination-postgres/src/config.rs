@@ -27,6 +27,9 @@ pub struct Config {
     #[serde(default)]
     deletes: Deletes,
     columns: Option<Columns>,
+    ssl_ca_pem: Option<String>,
+    #[serde(default)]
+    indexes: bool,
 }
 
 /// What becomes of a row whose object was deleted.
@@ -59,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) run_id: Option<String>,
     pub(crate) deletes: Deletes,
     pub(crate) columns: Option<Columns>,
+    pub(crate) indexes: bool,
 }
 
 impl Options {
@@ -71,8 +75,12 @@ impl Options {
             )
         })?;
         let defaults = BatchLimits::default();
+        let settings = Settings::from_url(url.expose()).map_err(invalid)?;
         Ok(Self {
-            settings: Settings::from_url(url.expose()).map_err(invalid)?,
+            settings: match &config.ssl_ca_pem {
+                Some(pem) => settings.with_root_certificates(pem),
+                None => settings,
+            },
             schema: Ident::new(&config.schema).map_err(invalid)?,
             connections: config.connections.clamp(1, 64),
             limits: BatchLimits {
@@ -84,6 +92,7 @@ impl Options {
             run_id: config.run_id,
             deletes: config.deletes,
             columns: config.columns,
+            indexes: config.indexes,
         })
     }
 }
@@ -133,6 +142,12 @@ fn connection_properties() -> Map<String, Value> {
         "Name of the engine's run, noted beside the tables with the first rows it writes",
     );
     text(
+        "ssl_ca_pem",
+        json!({}),
+        "Root certificates as PEM text, believed instead of the system's by sslmode verify-ca and \
+         verify-full",
+    );
+    text(
         "deletes",
         json!({"enum": ["soft", "hard"], "default": "soft"}),
         "What becomes of a row whose object was deleted: marked (soft), or removed (hard), with its \
@@ -180,6 +195,10 @@ fn writing_properties() -> Map<String, Value> {
     let echo = "Write each record back to stdout once it is stored, for engines that count them";
     let echo = json!({"type": "boolean", "default": false, "description": echo});
     properties.insert("echo_records".to_owned(), echo);
+    let indexes = "Make indexes on times, foreign ids and system columns that ask for one, without \
+                   stopping writers, when a stream is complete";
+    let indexes = json!({"type": "boolean", "default": false, "description": indexes});
+    properties.insert("indexes".to_owned(), indexes);
     properties
 }
 
@@ -239,8 +258,10 @@ mod tests {
             "deletes",
             "echo_records",
             "flush_ms",
+            "indexes",
             "run_id",
             "schema",
+            "ssl_ca_pem",
             "url",
         ];
         assert_eq!(keys, read);

@@ -1,6 +1,6 @@
 //! The connector: what the harness calls, in terms of the other modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use connector::{
     About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Loaded, Refused, Shape,
@@ -14,7 +14,8 @@ use crate::{
     client::{Client, Patience, persist},
     config::{Config, Options, spec},
     dead_letter,
-    failure::{ends_the_run, explain},
+    failure::{ends_the_run, explain, grants},
+    index::make_indexes,
     setup::setup,
     teardown::teardown,
     write::{Outcome, Session, Writer, load},
@@ -121,6 +122,30 @@ impl Destination for Postgres {
             loaded.streams.insert(stream, counts);
         }
         Ok(loaded)
+    }
+
+    async fn finish(
+        &mut self,
+        complete: &BTreeSet<String>,
+        out: &mut Emitter,
+    ) -> Result<(), Error> {
+        if !self.options.indexes {
+            return Ok(());
+        }
+        let writers = self.writers.iter().filter(|(stream, _)| complete.contains(*stream));
+        for (_, writer) in writers {
+            let said = match make_indexes(&self.client, &writer.table, &writer.plan).await {
+                Ok(made) if made.is_empty() => continue,
+                Ok(made) => (Level::Info, format!("made indexes: {}", made.join(", "))),
+                Err(error) => (Level::Warn, format!("{error}; the rows are there all the same")),
+            };
+            out.log(said.0, said.1).await?;
+        }
+        Ok(())
+    }
+
+    fn grants(&self) -> Result<String, Error> {
+        Ok(grants(&self.client.schema, self.client.target()))
     }
 
     async fn dead_letters(

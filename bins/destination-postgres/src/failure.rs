@@ -1,7 +1,7 @@
 //! What a failure of the server means for the run, and what to tell a person.
 
 use connector::{Error, Retry};
-use pg::{Failure, Ident};
+use pg::{Failure, Ident, Target};
 
 /// Translates a failure; `remedy` is what to do when a privilege or an object is missing.
 pub(crate) fn explain(error: pg::Error, remedy: &str) -> Error {
@@ -36,6 +36,20 @@ pub(crate) fn setup_remedy(schema: &Ident, database: &str, user: &str) -> String
         "let an owner run: CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE, CREATE ON SCHEMA \
          {schema} TO {user}; (or, to let us make the schema: GRANT CREATE ON DATABASE {database} \
          TO {user})"
+    )
+}
+
+/// What setup and writing need, as a script.
+pub(crate) fn grants(schema: &Ident, target: &Target) -> String {
+    let user = Ident::new(&target.user).map(|user| user.to_string()).unwrap_or_default();
+    let database = Ident::new(&target.database).map(|name| name.to_string()).unwrap_or_default();
+    format!(
+        "-- to set up and write: an owner of database {database} runs\n\
+         CREATE SCHEMA IF NOT EXISTS {schema};\n\
+         GRANT USAGE, CREATE ON SCHEMA {schema} TO {user};\n\
+         -- to write only, into tables that another user has set up: the owner of those runs\n\
+         GRANT USAGE ON SCHEMA {schema} TO {user};\n\
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {user};\n"
     )
 }
 

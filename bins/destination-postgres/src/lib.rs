@@ -12,6 +12,7 @@ mod config;
 mod dead_letter;
 mod destination;
 mod failure;
+mod index;
 mod meta;
 mod schema;
 mod setup;

@@ -62,7 +62,13 @@ pub(crate) enum DestinationCommand {
     /// Ask whether the connection works and, with a catalog, whether its streams can be written
     Check(ConfigMaybeCatalog),
     /// Make a place for every stream of a catalog; a second call changes nothing
-    Setup(ConfigAndCatalog),
+    Setup {
+        #[command(flatten)]
+        base: ConfigAndCatalog,
+        /// Print the statements that an owner runs to let this user set up and write; do nothing
+        #[arg(long)]
+        print_grants: bool,
+    },
     /// Write the messages on stdin; states come back on stdout once their records are durable
     Write(ConfigAndCatalog),
     /// Remove the places that this tool made

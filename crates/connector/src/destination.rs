@@ -1,6 +1,8 @@
 //! What a destination has to do. The commit rule, batching and counting are not its business: the
 //! harness gathers records and calls [`Destination::load`], and releases states when that returns.
 
+use std::collections::BTreeSet;
+
 use protocol::{ConfiguredCatalog, Spec};
 use serde::de::DeserializeOwned;
 
@@ -87,6 +89,30 @@ pub trait Destination: Sized {
     ///
     /// When the connection failed as a whole: nothing of the batch is acknowledged.
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error>;
+
+    /// What to do once everything was written, such as making indexes; `complete` are the streams
+    /// that are done. Nothing is lost when it fails.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads our stdout.
+    async fn finish(
+        &mut self,
+        _complete: &BTreeSet<String>,
+        _out: &mut Emitter,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The statements by which an owner gives this user what setup and writing need, for a person
+    /// to read and run.
+    ///
+    /// # Errors
+    ///
+    /// When this destination knows no grants.
+    fn grants(&self) -> Result<String, Error> {
+        Err(Error::config(format!("printing grants: {} needs none", Self::ABOUT.name)))
+    }
 
     /// The next dead letters with a number greater than `after`, in order, at most some hundred; of
     /// one stream or of all. None is the end.

@@ -45,6 +45,7 @@ pub(crate) async fn write<D: Destination>(
         intake.release(out).await?;
     }
     intake.finish(out).await?;
+    destination.finish(intake.complete(), out).await?;
     input.end.unwrap_or(Ok(()))
 }
 

@@ -1,6 +1,6 @@
 //! What comes in on a destination's stdin: records into the batch, everything else into the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol::{Kind, Level, Line, Log, Message, Record, StateScope, StreamStatusKind, Written};
@@ -38,6 +38,8 @@ pub(crate) struct Intake {
     written: Written,
     dropped: BTreeMap<String, u64>,
     changed: BTreeMap<String, Changed>,
+    /// Streams whose completion has been told.
+    complete: BTreeSet<String>,
     /// A record that came in and has to wait until the batch is taken out.
     held: Option<Admission>,
     ledger: Ledger,
@@ -85,6 +87,7 @@ impl Intake {
             written: Written::new(),
             dropped: BTreeMap::new(),
             changed: BTreeMap::new(),
+            complete: BTreeSet::new(),
             held: None,
             ledger: Ledger::default(),
         }
@@ -108,6 +111,11 @@ impl Intake {
     /// Whether a stream is in the catalog.
     pub(crate) fn knows(&self, stream: &str) -> bool {
         self.plans.contains_key(stream)
+    }
+
+    /// Streams that are done.
+    pub(crate) const fn complete(&self) -> &BTreeSet<String> {
+        &self.complete
     }
 
     /// Whether a stream has failed here.
@@ -326,10 +334,13 @@ impl Intake {
                     out.line(&with_written(&line, &self.written)).await?;
                     self.written.clear();
                 }
-                Waiting::State(_)
-                | Waiting::GlobalState
-                | Waiting::Complete(_)
-                | Waiting::Other => out.line(&line).await?,
+                Waiting::Complete(stream) => {
+                    out.line(&line).await?;
+                    self.complete.insert(stream);
+                }
+                Waiting::State(_) | Waiting::GlobalState | Waiting::Other => {
+                    out.line(&line).await?;
+                }
             }
         }
         out.flush().await

@@ -121,10 +121,14 @@ async fn destination<D: Destination>(
             let checked = open(&config)?.check(&plans, out).await;
             tell_check(checked, out).await
         }
-        DestinationCommand::Setup(args) => {
-            one_from_stdin([args.config.config.as_str(), &args.catalog])?;
-            let mut destination = open(&args.config.config)?;
-            destination.setup(&plans(&arguments::catalog(&args.catalog)?)?, out).await
+        DestinationCommand::Setup { base, print_grants } => {
+            one_from_stdin([base.config.config.as_str(), &base.catalog])?;
+            let mut destination = open(&base.config.config)?;
+            if print_grants {
+                print(&destination.grants()?);
+                return Ok(());
+            }
+            destination.setup(&plans(&arguments::catalog(&base.catalog)?)?, out).await
         }
         DestinationCommand::Write(args) => {
             write::<D>(open(&not_stdin(&args)?)?, &args, out, &stop).await

@@ -15,17 +15,39 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Settings {
     config: tokio_postgres::Config,
-    tls: TlsMode,
+    tls: Tls,
     target: Target,
 }
 
-/// How much of the server's certificate is believed.
+/// What is asked of the server's certificate, and what is shown of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TlsMode {
-    /// No encryption, or encryption with any certificate (`disable`, `prefer`, `require`).
-    Unverified,
-    /// Chain and host name are checked; roots from this file, else the system's.
-    Full(Option<PathBuf>),
+pub(crate) struct Tls {
+    pub(crate) verify: Verify,
+    pub(crate) roots: Roots,
+    /// Files with our certificate and its key.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
+}
+
+/// How much of the server's certificate is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verify {
+    /// Any certificate will do (`disable`, `allow`, `prefer`, `require`).
+    Nothing,
+    /// Its chain is checked (`verify-ca`).
+    Chain,
+    /// Its chain and the host's name are checked (`verify-full`).
+    ChainAndName,
+}
+
+/// Whose signatures are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Roots {
+    /// Those of the system.
+    System,
+    /// Those in a file.
+    File(PathBuf),
+    /// Those in this PEM text.
+    Pem(String),
 }
 
 /// What an error may say about a connection: everything but the password.
@@ -66,7 +88,18 @@ impl Settings {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         config.tcp_user_timeout(SILENCE_TIMEOUT);
-        Ok(Self { target: Target::of(&config)?, tls: options.mode()?, config })
+        Ok(Self { target: Target::of(&config)?, tls: options.tls()?, config })
+    }
+
+    /// Believes the certificates in this PEM text instead of the system's; with sslmode `require`
+    /// the chain is checked from then on, as libpq does where it has a root certificate.
+    #[must_use]
+    pub fn with_root_certificates(mut self, pem: &str) -> Self {
+        self.tls.roots = Roots::Pem(pem.to_owned());
+        if self.tls.verify == Verify::Nothing && self.config.get_ssl_mode() == SslMode::Require {
+            self.tls.verify = Verify::Chain;
+        }
+        self
     }
 
     /// What may be shown of these settings.
@@ -78,7 +111,7 @@ impl Settings {
         &self.config
     }
 
-    pub(crate) fn tls(&self) -> &TlsMode {
+    pub(crate) fn tls(&self) -> &Tls {
         &self.tls
     }
 
@@ -133,21 +166,31 @@ fn url_error(reason: &str) -> Error {
 struct TlsOptions {
     mode: String,
     root: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
     others: String,
 }
 
 impl TlsOptions {
     fn take(query: &str) -> Result<Self, Error> {
-        let mut options = Self { mode: "prefer".to_owned(), root: None, others: String::new() };
+        let mut options = Self {
+            mode: "prefer".to_owned(),
+            root: None,
+            certificate: None,
+            key: None,
+            others: String::new(),
+        };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match key {
                 "sslmode" => options.mode = decode(value),
                 "sslrootcert" => options.root = Some(PathBuf::from(decode(value))),
-                "sslcert" | "sslkey" | "sslcrl" | "sslpassword" => {
+                "sslcert" => options.certificate = Some(PathBuf::from(decode(value))),
+                "sslkey" => options.key = Some(PathBuf::from(decode(value))),
+                "sslcrl" | "sslcrldir" | "sslpassword" => {
                     return Err(url_error(&format!(
-                        "`{key}` is not supported; supported for TLS are `sslmode` and \
-                         `sslrootcert`"
+                        "`{key}` is not supported; supported for TLS are `sslmode`, \
+                         `sslrootcert`, `sslcert` and `sslkey`"
                     )));
                 }
                 _ => options.pass_on(pair),
@@ -161,28 +204,35 @@ impl TlsOptions {
         self.others.push_str(pair);
     }
 
+    /// `allow` is played as `prefer`: encrypted where the server offers it.
     fn negotiation(&self) -> Result<SslMode, Error> {
         match self.mode.as_str() {
             "disable" => Ok(SslMode::Disable),
-            "prefer" => Ok(SslMode::Prefer),
-            "require" | "verify-full" => Ok(SslMode::Require),
+            "allow" | "prefer" => Ok(SslMode::Prefer),
+            "require" | "verify-ca" | "verify-full" => Ok(SslMode::Require),
             other => Err(url_error(&format!(
-                "sslmode `{other}` is not supported; use `disable`, `prefer`, `require` or \
-                 `verify-full`"
+                "sslmode `{other}` is not supported; use `disable`, `allow`, `prefer`, \
+                 `require`, `verify-ca` or `verify-full`"
             ))),
         }
     }
 
-    fn mode(&self) -> Result<TlsMode, Error> {
-        let root = self.root.clone().filter(|path| path.as_os_str() != "system");
-        match self.mode.as_str() {
-            "verify-full" => Ok(TlsMode::Full(root)),
+    fn tls(&self) -> Result<Tls, Error> {
+        let verify = match self.mode.as_str() {
+            "verify-full" => Verify::ChainAndName,
+            "verify-ca" => Verify::Chain,
             // libpq checks the chain as soon as a root certificate is given.
-            "require" if root.is_some() => Err(url_error(
-                "`sslrootcert` with sslmode `require` is not supported; use `verify-full`",
-            )),
-            _ => Ok(TlsMode::Unverified),
-        }
+            "require" if self.root.is_some() => Verify::Chain,
+            _ => Verify::Nothing,
+        };
+        let file = self.root.clone().filter(|path| path.as_os_str() != "system");
+        let client = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err(url_error("`sslcert` needs `sslkey` beside it")),
+            (None, Some(_)) => return Err(url_error("`sslkey` needs `sslcert` beside it")),
+        };
+        Ok(Tls { verify, roots: file.map_or(Roots::System, Roots::File), client })
     }
 }
 
@@ -241,14 +291,28 @@ mod tests {
     #[test]
     fn a_root_certificate_goes_with_full_verification() {
         let settings = settings("postgres://a@h/d?sslmode=verify-full&sslrootcert=/ca%20+1.pem");
-        assert_eq!(settings.tls(), &TlsMode::Full(Some("/ca +1.pem".into())));
+        assert_eq!(settings.tls().verify, Verify::ChainAndName);
+        assert_eq!(settings.tls().roots, Roots::File("/ca +1.pem".into()));
         assert_eq!(settings.config().get_ssl_mode(), SslMode::Require);
     }
 
     #[test]
+    fn a_root_certificate_makes_require_check_the_chain() {
+        let verify = |url: &str| settings(url).tls().verify;
+        assert_eq!(verify("postgres://a@h/d?sslmode=require"), Verify::Nothing);
+        assert_eq!(verify("postgres://a@h/d?sslmode=require&sslrootcert=/ca"), Verify::Chain);
+        assert_eq!(verify("postgres://a@h/d?sslmode=verify-ca"), Verify::Chain);
+        for (mode, verify) in [("require", Verify::Chain), ("prefer", Verify::Nothing)] {
+            let settings = settings(&format!("postgres://a@h/d?sslmode={mode}"));
+            assert_eq!(settings.with_root_certificates("pem").tls().verify, verify, "{mode}");
+        }
+    }
+
+    #[test]
     fn what_is_not_supported_is_named_with_what_is() {
-        assert!(refusal("postgres://a@h/d?sslmode=verify-ca").contains("use `disable`, `prefer`"));
-        assert!(refusal("postgres://a@h/d?sslkey=/k").contains("`sslkey` is not supported"));
+        assert!(refusal("postgres://a@h/d?sslmode=strict").contains("use `disable`, `allow`"));
+        assert!(refusal("postgres://a@h/d?sslcrl=/k").contains("`sslcrl` is not supported"));
+        assert!(refusal("postgres://a@h/d?sslkey=/k").contains("needs `sslcert`"));
         assert!(refusal("mysql://a@h/d").contains("scheme `postgres://`"));
     }
 

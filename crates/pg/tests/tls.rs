@@ -1,23 +1,45 @@
 //! Each supported sslmode against a server that offers TLS with a certificate for `localhost`.
 #![cfg(test)]
 
+use std::io::Write as _;
+
 use pg::{Error, Failure, Settings};
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use tempfile::NamedTempFile;
 use testkit::postgres::Cluster;
 
-/// A server, and the file with the authority that signed its certificate.
-fn server() -> (Cluster, NamedTempFile) {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = names.signed_by(&key, &authority).unwrap();
-    let cluster = Cluster::start_with_tls(&certificate.pem(), &key.serialize_pem());
-    let file = NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), authority.pem()).unwrap();
-    (cluster, file)
+/// Somebody who signs certificates, and the file that says so.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    file: NamedTempFile,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.distinguished_name.push(DnType::CommonName, name);
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(authority, key).unwrap();
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), issuer.pem()).unwrap();
+        Self { issuer, file }
+    }
+
+    /// A certificate for a name, and its key.
+    fn sign(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut names = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        names.distinguished_name.push(DnType::CommonName, name);
+        (names.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+/// A server, and the authority that signed its certificate.
+fn server() -> (Cluster, Authority) {
+    let authority = Authority::new("ours");
+    let (certificate, key) = authority.sign("localhost");
+    (Cluster::start_with_tls(&certificate, &key), authority)
 }
 
 async fn is_encrypted(url: &str) -> Result<bool, Error> {
@@ -31,24 +53,68 @@ async fn each_mode_encrypts_and_verifies_as_libpq_says() {
     let (cluster, authority) = server();
     let by_address = cluster.url("postgres");
     let by_name = by_address.replace("127.0.0.1", "localhost");
-    let root = authority.path().display();
+    let root = authority.file.path().display();
     assert!(!is_encrypted(&format!("{by_address}?sslmode=disable")).await.unwrap());
     for url in [
         by_address.clone(),
         format!("{by_address}?sslmode=prefer"),
+        format!("{by_address}?sslmode=allow"),
         format!("{by_address}?sslmode=require"),
+        format!("{by_address}?sslmode=require&sslrootcert={root}"),
+        format!("{by_address}?sslmode=verify-ca&sslrootcert={root}"),
         format!("{by_name}?sslmode=verify-full&sslrootcert={root}"),
     ] {
         assert!(is_encrypted(&url).await.unwrap(), "{url}");
     }
+    let other = Authority::new("theirs");
+    let stranger = other.file.path().display();
     for (url, reason) in [
         (format!("{by_name}?sslmode=verify-full"), "UnknownIssuer"),
+        (format!("{by_name}?sslmode=verify-ca"), "UnknownIssuer"),
+        (format!("{by_name}?sslmode=verify-ca&sslrootcert={stranger}"), "UnknownIssuer"),
+        (format!("{by_name}?sslmode=require&sslrootcert={stranger}"), "UnknownIssuer"),
         (format!("{by_address}?sslmode=verify-full&sslrootcert={root}"), "not valid for name"),
     ] {
         let error = is_encrypted(&url).await.unwrap_err();
         assert_eq!(error.failure(), Failure::Unreachable);
-        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.to_string().contains(reason), "{url}: {error}");
     }
+    let pem = std::fs::read_to_string(authority.file.path()).unwrap();
+    let url = format!("{by_name}?sslmode=verify-full");
+    let settings = Settings::from_url(&url).unwrap().with_root_certificates(&pem);
+    pg::connect(&settings).await.unwrap();
+    let settings = Settings::from_url(&url).unwrap().with_root_certificates("no certificate");
+    let error = pg::connect(&settings).await.unwrap_err().to_string();
+    assert!(error.contains("`ssl_ca_pem`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate() {
+    let (mut cluster, authority) = server();
+    cluster.crash();
+    let data = cluster.data_folder();
+    std::fs::copy(authority.file.path(), data.join("root.crt")).unwrap();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(data.join("root.crt"), readable).unwrap();
+    let mut settings =
+        std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+    settings.write_all(b"\nssl_ca_file = 'root.crt'\n").unwrap();
+    let rule = "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n";
+    std::fs::write(data.join("pg_hba.conf"), rule).unwrap();
+    cluster.restart();
+    let url = format!("{}?sslmode=require", cluster.url("postgres"));
+    let error = is_encrypted(&url).await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let (certificate, key) = authority.sign("ann");
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("client.crt"), folder.path().join("client.key"));
+    std::fs::write(&one, certificate).unwrap();
+    std::fs::write(&two, key).unwrap();
+    let url = format!("{url}&sslcert={}&sslkey={}", one.display(), two.display());
+    assert!(is_encrypted(&url).await.unwrap());
+    let missing = url.replace("client.key", "no.key");
+    let error = is_encrypted(&missing).await.unwrap_err().to_string();
+    assert!(error.contains("reading `sslkey`") && error.contains("no.key"), "{error}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::lines;
 
-use crate::copy::{Copy, failure, object, stream};
+use crate::copy::{Copy, failure, object, program, stream};
 
 #[tokio::test]
 async fn columns_have_the_types_of_the_schema() {
@@ -188,4 +188,53 @@ async fn setup_waits_for_a_lock_and_gives_way() {
     };
     let (finished, ()) = tokio::join!(setup, release);
     finished.expect_code(0);
+}
+
+#[tokio::test]
+async fn printed_grants_are_enough_to_set_up_and_write() {
+    let mut copy = Copy::bare().await;
+    let role = format!("least_{}", copy.database.name());
+    copy.database.execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'pw'")).await;
+    copy.config["url"] = json!(copy.database.url_as(&role, "pw"));
+    copy.config["deletes"] = json!("hard");
+    let (config, catalog) = (copy.config.to_string(), copy.catalog.to_string());
+    let arguments = ["setup", "--print-grants", "--config", &config, "--catalog", &catalog];
+    let printed = program().args(arguments).run("").await.expect_code(0);
+    copy.database.execute(&printed.stdout).await;
+    copy.setup().await.expect_code(0);
+    let mut gone = object("a", 2, "Ann");
+    gone["deleted"] = json!(true);
+    let input = lines::record("customers", &object("a", 1, "Ann"))
+        + &lines::record("customers", &json!({"id": "b", "_account_id": "acct_2"}));
+    assert_eq!(copy.written(input).await["customers"], json!({"created": 1, "refused": 1}));
+    let counts = copy.written(lines::record("customers", &gone)).await;
+    assert_eq!(counts["customers"], json!({"deleted": 1}));
+}
+
+#[tokio::test]
+async fn indexes_are_made_when_a_stream_is_complete_and_only_once() {
+    let mut copy = Copy::bare().await;
+    copy.config["indexes"] = json!(true);
+    copy.catalog["streams"][0]["system_columns"] =
+        json!([{"name": "_run", "type": "text", "index": true}, {"name": "_note"}]);
+    copy.setup().await.expect_code(0);
+    let indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = 'stripe' \
+                   AND indexname LIKE 'idx%' ORDER BY 1";
+    copy.write(lines::record("customers", &object("a", 1, "Ann"))).await.expect_code(0);
+    assert!(copy.database.column(indexes).await.is_empty());
+    let done = lines::status("customers", "complete");
+    copy.write(&done).await.expect_code(0);
+    let made = ["idx_customers__run", "idx_customers_created", "idx_customers_customer"];
+    assert_eq!(copy.database.column(indexes).await, made);
+    let broken = "UPDATE pg_index SET indisvalid = false \
+                  WHERE indexrelid = 'stripe.idx_customers_created'::regclass";
+    copy.database.execute(broken).await;
+    let again = copy.write(&done).await.expect_code(0);
+    assert!(
+        again.stdout.contains("made indexes: \\\"idx_customers_created\\\"\""),
+        "{}",
+        again.stdout
+    );
+    let valid = "SELECT bool_and(indisvalid)::text FROM pg_index";
+    assert_eq!(copy.database.value(valid).await, "true");
 }
