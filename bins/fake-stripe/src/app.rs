@@ -1,6 +1,7 @@
 //! From a request to its answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,7 +22,8 @@ use crate::permissions;
 use crate::read::Reader;
 use crate::route::Route;
 use crate::stats::Stats;
-use crate::tenant::{Lags, Tenant};
+use crate::tenant::{Habits, Lags, Tenant};
+use crate::webhooks::{Delivery, ENDPOINTS, Manner, Message, Written};
 
 /// How the account behaves.
 pub(crate) struct Behaviour {
@@ -43,6 +45,8 @@ pub(crate) struct Behaviour {
     /// The version that answers and events are in unless a request names one.
     pub(crate) api_version: String,
     pub(crate) mutations: Mutations,
+    /// How webhooks come.
+    pub(crate) webhooks: Manner,
 }
 
 /// What the seeded script changes.
@@ -64,6 +68,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) version: Option<&'a str>,
     /// `Stripe-Account`.
     pub(crate) account: Option<&'a str>,
+    /// `Idempotency-Key`.
+    pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) body: &'a [u8],
 }
 
@@ -85,14 +91,17 @@ impl App {
             livemode: population.livemode,
             account: None,
         };
-        let mutations = &behaviour.mutations;
-        let script = |seed| Script::new(seed, mutations.streams.clone());
-        let platform = Tenant::platform(population, origin, behaviour.lags, script(mutations.seed));
+        let Behaviour { mutations, lags, webhooks, .. } = &behaviour;
+        let habits = |number: u64| Habits {
+            lags: *lags,
+            script: Script::new(mutations.seed.wrapping_add(number), mutations.streams.clone()),
+            webhooks: *webhooks,
+        };
+        let platform = Tenant::platform(population, origin, habits(0));
         let numbers = (0_u64..).zip(0_usize..).take(population.connected);
         let connected = numbers.filter_map(|(at, number)| {
             let own = Population::connected(population, at + 1);
-            let script = script(mix(&[mutations.seed, at + 1]));
-            platform.connected(number, &own, script)
+            platform.connected(number, &own, habits(at + 1))
         });
         let connected = connected.map(|tenant| (tenant.id.clone(), tenant)).collect();
         let limits = limits(&behaviour, &platform.world);
@@ -127,6 +136,30 @@ impl App {
             tenant.take_steps(steps, now);
         }
         self.platform.take_steps(steps, now)
+    }
+
+    /// The webhooks that are due, each with its account.
+    pub(crate) fn due_webhooks(&self) -> Vec<(String, Delivery)> {
+        let now = self.behaviour.clock.now();
+        let due = |tenant: &Tenant| tenant.outbox.due(&tenant.world, now);
+        let tenants = iter::once(&self.platform).chain(self.connected.values());
+        let due = tenants.flat_map(|tenant| {
+            due(tenant).into_iter().map(|delivery| (tenant.id.clone(), delivery))
+        });
+        due.collect()
+    }
+
+    /// The request for a webhook; none if nobody wants it any more.
+    pub(crate) fn webhook(&self, account: &str, delivery: &Delivery) -> Option<Message> {
+        let tenant = self.tenant(Some(account)).ok()?;
+        tenant.outbox.message(&tenant.world, delivery, self.behaviour.clock.seconds())
+    }
+
+    /// Settles a webhook that was sent.
+    pub(crate) fn settle_webhook(&self, account: &str, delivery: Delivery, accepted: bool) {
+        if let Ok(tenant) = self.tenant(Some(account)) {
+            tenant.outbox.settle(delivery, accepted, self.behaviour.clock.now());
+        }
     }
 
     /// Answers a request.
@@ -174,6 +207,7 @@ impl App {
                 Ok(oracle::objects(own, asked.query))
             }
             ("GET", Route::ChildOracle(name)) => Ok(oracle::child_objects(&tenant.world, name)),
+            ("GET", Route::Webhooks) => Ok(Answer::json(&tenant.outbox.to_json(&tenant.world))),
             ("POST", Route::Mutate) => control::mutate(tenant, clock, asked.body),
             ("POST", Route::Clock) => control::advance(clock, asked.body),
             _ => Err(ApiError::unknown_url(asked.method, asked.path)),
@@ -190,7 +224,7 @@ impl App {
         let Asked { method, path, query, .. } = asked;
         let unknown = || ApiError::unknown_url(method, path);
         if method != "GET" {
-            return Err(unknown());
+            return self.write(asked, tenant);
         }
         let reader = Reader { tenant, now: self.behaviour.clock.now(), is_repeating };
         match Route::of(path, &tenant.world) {
@@ -207,8 +241,26 @@ impl App {
             | Route::ChildOracle(_)
             | Route::Mutate
             | Route::Clock
+            | Route::Webhooks
             | Route::Unknown => Err(unknown()),
         }
+    }
+
+    /// Webhook endpoints are all that can be written.
+    fn write(&self, asked: Asked<'_>, tenant: &Tenant) -> Result<Answer, ApiError> {
+        let Asked { method, path, .. } = asked;
+        let route = Route::of(path, &tenant.world);
+        let endpoints = route.object().filter(|(stream, _)| stream.facts.name == ENDPOINTS);
+        let (stream, id) = endpoints.ok_or_else(|| ApiError::unknown_url(method, path))?;
+        if self.behaviour.restricted.contains("rak_webhook_write") {
+            let key = self.masked_key();
+            return Err(permissions::may_not(&key, &tenant.id, "rak_webhook_write"));
+        }
+        let form = String::from_utf8_lossy(asked.body);
+        let idempotency_key = asked.idempotency_key;
+        let written = Written { id, method, form: &form, idempotency_key, events: 0 };
+        let now = self.behaviour.clock.now();
+        Ok(Answer::json(&tenant.write_endpoint(stream, written, now)?))
     }
 
     /// What stands before every answer: the key, the rate, failures on order, permissions. Tells

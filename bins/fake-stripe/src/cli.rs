@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::faults::{Chance, FaultRule, Faults, Kind, Share, TroubleRule};
 use crate::objects::{Distribution, Facts, Population, Span};
 use crate::tenant::Lags;
+use crate::webhooks::Manner;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -146,6 +147,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "VERSION")]
     api_version: Option<String>,
 
+    /// Webhooks come up to so many seconds late, each by itself, so that they are out of order.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    webhook_late: u32,
+
+    /// The share of webhooks that come twice.
+    #[arg(long, value_name = "SHARE", default_value = "0")]
+    webhook_twice: Share,
+
     /// Stripe's OpenAPI file (JSON, also gzipped) of the version to play; without it the embedded
     /// one is played.
     #[arg(long, value_name = "FILE")]
@@ -253,6 +262,11 @@ impl Arguments {
                 .api_version
                 .clone()
                 .unwrap_or_else(|| facts.catalogue.api_version.clone()),
+            webhooks: Manner {
+                seed: self.mutate_seed,
+                late: self.webhook_late,
+                twice: self.webhook_twice,
+            },
             mutations: Mutations {
                 seed: self.mutate_seed,
                 streams: known(&self.mutate_streams, facts.catalogue)?.into_iter().collect(),

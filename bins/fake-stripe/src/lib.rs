@@ -25,6 +25,7 @@ mod permissions;
 mod read;
 mod tenant;
 mod v2;
+mod webhooks;
 
 mod answer;
 mod deliver;

@@ -35,7 +35,11 @@ pub(crate) fn takes_in(restricted: &BTreeSet<String>, stream: &str, object: &str
 
 /// The refusal of a key that may not read objects of that kind.
 pub(crate) fn not_permitted(key: &str, account: &str, object: &str) -> ApiError {
-    let permission = permission(object);
+    may_not(key, account, &permission(object))
+}
+
+/// The refusal of a key that lacks a permission.
+pub(crate) fn may_not(key: &str, account: &str, permission: &str) -> ApiError {
     let message = format!(
         "The provided key '{key}' does not have the required permissions for this endpoint on account '{account}'. Having the '{permission}' permission would allow this request to continue."
     );

@@ -27,6 +27,8 @@ pub(crate) enum Route<'a> {
     Mutate,
     /// `POST /__clock`
     Clock,
+    /// `/__webhooks`: how many webhooks are waiting, delivered, failed.
+    Webhooks,
     /// Nothing we have.
     Unknown,
 }
@@ -39,6 +41,7 @@ impl<'a> Route<'a> {
             "/__oracle" => return Self::OracleCounts,
             "/__mutate" => return Self::Mutate,
             "/__clock" => return Self::Clock,
+            "/__webhooks" => return Self::Webhooks,
             _ => {}
         }
         if let Some(name) = path.strip_prefix("/__oracle/") {
@@ -74,6 +77,7 @@ impl<'a> Route<'a> {
             | Self::ChildOracle(_)
             | Self::Mutate
             | Self::Clock
+            | Self::Webhooks
             | Self::Unknown => None,
         }
     }
@@ -91,8 +95,17 @@ impl<'a> Route<'a> {
             | Self::ChildOracle(_)
             | Self::Mutate
             | Self::Clock
+            | Self::Webhooks
             | Self::Unknown => None,
         }
+    }
+
+    /// The stream that is meant, and the object in it if one is.
+    pub(crate) fn object(&self) -> Option<(&'a Stream, Option<&'a str>)> {
+        if let Self::One(stream, id) = self {
+            return Some((stream, Some(id)));
+        }
+        if let Self::List(stream) = self { Some((stream, None)) } else { None }
     }
 
     /// What stands for all requests of its kind, where that is not the path itself.
@@ -108,6 +121,7 @@ impl<'a> Route<'a> {
             | Self::ChildOracle(_)
             | Self::Mutate
             | Self::Clock
+            | Self::Webhooks
             | Self::Unknown => None,
         }
     }
@@ -120,7 +134,8 @@ impl<'a> Route<'a> {
             | Self::Oracle(_)
             | Self::ChildOracle(_)
             | Self::Mutate
-            | Self::Clock => true,
+            | Self::Clock
+            | Self::Webhooks => true,
             Self::Account | Self::List(_) | Self::One(..) | Self::Children(..) | Self::Unknown => {
                 false
             }

@@ -22,6 +22,7 @@ use crate::answer::ApiError;
 use crate::app::{App, Asked};
 use crate::cli::{ArgumentError, Arguments, Rate};
 use crate::deliver;
+use crate::webhooks::send_all;
 
 /// Nothing that is told the fake is longer.
 const MAX_BODY: usize = 1024 * 1024;
@@ -81,6 +82,7 @@ async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = mutate(&app, arguments.mutate) => {}
+        () = send_all(Arc::clone(&app)) => {}
         () = stdin_closed(), if arguments.until_stdin_closes => {}
     }
     Ok(())
@@ -123,6 +125,7 @@ async fn respond(State(service): State<Service>, request: Request) -> Response<B
         authorization: text(&head.headers, "authorization"),
         version: text(&head.headers, "stripe-version"),
         account: text(&head.headers, "stripe-account"),
+        idempotency_key: text(&head.headers, "idempotency-key"),
         body: &body,
     };
     if app.is_ours(path) {

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::account::{ACCOUNT_ID, account};
+use crate::answer::ApiError;
 use crate::change::{Changer, Deed, Done, EVENTS, KEPT_SECONDS, Origin, Script};
 use crate::objects::{NOW, Population, Stream, View, World};
+use crate::webhooks::{Manner, Outbox, Written};
 
 /// How far behind an account's answers are, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +28,15 @@ pub(crate) struct Tenant {
     lags: Lags,
     /// Held while something changes, so that changes come one after the other.
     script: Mutex<Script>,
+    pub(crate) outbox: Outbox,
+}
+
+/// How an account behaves by itself.
+#[derive(Debug)]
+pub(crate) struct Habits {
+    pub(crate) lags: Lags,
+    pub(crate) script: Script,
+    pub(crate) webhooks: Manner,
 }
 
 /// A change that is ordered by hand.
@@ -41,19 +52,15 @@ pub(crate) struct Order {
 
 impl Tenant {
     /// The platform's account.
-    pub(crate) fn platform(
-        population: &Population,
-        origin: Origin,
-        lags: Lags,
-        script: Script,
-    ) -> Self {
+    pub(crate) fn platform(population: &Population, origin: Origin, habits: Habits) -> Self {
         Self {
             id: ACCOUNT_ID.to_owned(),
             world: World::create(population),
             account: account(population.span),
             origin,
-            lags,
-            script: Mutex::new(script),
+            lags: habits.lags,
+            script: Mutex::new(habits.script),
+            outbox: Outbox::new(habits.webhooks),
         }
     }
 
@@ -62,15 +69,14 @@ impl Tenant {
         &self,
         number: usize,
         population: &Population,
-        script: Script,
+        habits: Habits,
     ) -> Option<Self> {
         let accounts = self.world.stream("accounts")?;
         let id = accounts.id(number);
         let view = accounts.now();
         let account = view.whole(view.position(&id)?);
         let origin = Origin { account: Some(id.clone()), ..self.origin.clone() };
-        let world = World::create(population);
-        Some(Self { id, world, account, origin, lags: self.lags, script: Mutex::new(script) })
+        Some(Self { id, account, ..Self::platform(population, origin, habits) })
     }
 
     /// A stream as its list shows it now, which may be some time behind.
@@ -119,6 +125,17 @@ impl Tenant {
             (_, Some(set)) => changer.set(stream, &id()?, set),
             (deed, None) => changer.apply(stream, &id()?, deed, u64::try_from(now).unwrap_or(0)),
         }
+    }
+
+    /// Sets up, changes or deletes a webhook endpoint.
+    pub(crate) fn write_endpoint(
+        &self,
+        stream: &Stream,
+        written: Written<'_>,
+        now: i64,
+    ) -> Result<Value, ApiError> {
+        let _one_at_a_time = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        self.outbox.write(&self.changer(now), stream, written)
     }
 
     fn changer(&self, now: i64) -> Changer<'_> {

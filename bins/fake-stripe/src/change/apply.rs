@@ -93,17 +93,28 @@ impl Changer<'_> {
 
     /// Creates an object; none if the stream's objects cannot be made up.
     pub(crate) fn create(&self, stream: &Stream) -> Option<Done> {
+        let object = self.create_with(stream, |_| {})?;
+        let id = object.get("id").and_then(Value::as_str)?.to_owned();
+        Some(Done { stream: stream.facts.name.clone(), deed: Deed::Create, id })
+    }
+
+    /// Creates an object that is edited before anyone sees it, and gives it.
+    pub(crate) fn create_with(
+        &self,
+        stream: &Stream,
+        edit: impl FnOnce(&mut Value),
+    ) -> Option<Value> {
         let seconds = self.now.div_euclid(1_000);
         let (number, created) = {
             let view = stream.now();
             let newest = if view.len() == 0 { seconds } else { view.created(0) };
             (view.len(), seconds.max(newest))
         };
-        let whole = stream.make(number, created)?;
-        let id = whole.get("id").and_then(Value::as_str)?.to_owned();
+        let mut whole = stream.make(number, created)?;
+        edit(&mut whole);
         stream.change().add(number, created, self.version(&whole, false));
         self.tell(stream, Deed::Create, &whole, None);
-        Some(Done { stream: stream.facts.name.clone(), deed: Deed::Create, id })
+        Some(whole)
     }
 
     /// Does something to an object that is there; none if it is not, or if there is nothing to

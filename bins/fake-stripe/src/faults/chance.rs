@@ -19,6 +19,13 @@ pub(crate) struct Share(u64);
 #[error("reading a share: `{0}` is not between 0 and 1; write 0.05")]
 pub(crate) struct NoShare(String);
 
+impl Share {
+    /// Whether it takes in what `random` stands for.
+    pub(crate) fn holds(self, random: u64) -> bool {
+        random % WHOLE < self.0
+    }
+}
+
 impl FromStr for Share {
     type Err = NoShare;
 
@@ -51,7 +58,7 @@ impl Chance {
     /// The trouble of a request, by its number.
     pub(crate) fn trouble(&self, number: u64) -> Option<Trouble> {
         let random = mix(&[self.seed, number]);
-        if random % WHOLE >= self.share.0 {
+        if !self.share.holds(random) {
             return None;
         }
         let kind = choose(&self.kinds, random / WHOLE)?;
