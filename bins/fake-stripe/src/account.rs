@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::Span;
-
 /// The id of the fake's own account: what is made up decides its objects, not who owns them.
 pub(crate) const ACCOUNT_ID: &str = "acct_1LocalStripe0001";
 
-/// The account as `GET /v1/account` answers it. It is as old as its first objects.
-pub(crate) fn account(span: Span) -> Value {
+/// The account as `GET /v1/account` answers it, created at this unix second.
+pub(crate) fn account(created: i64) -> Value {
     json!({
         "id": ACCOUNT_ID,
         "object": "account",
@@ -22,7 +20,7 @@ pub(crate) fn account(span: Span) -> Value {
         "capabilities": {"card_payments": "active", "transfers": "active"},
         "charges_enabled": true,
         "country": "US",
-        "created": span.start,
+        "created": created,
         "default_currency": "usd",
         "details_submitted": true,
         "email": "owner@example.com",

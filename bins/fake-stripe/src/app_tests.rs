@@ -279,6 +279,8 @@ fn the_account_is_as_old_as_its_objects() {
     assert_eq!(account["created"], 1_000_000_000 - 864_000);
     let oldest = oracle(&app, "charges").pop().unwrap()["created"].as_i64().unwrap();
     assert!((999_136_000..1_000_000_000).contains(&oldest));
+    let young = self::app("--objects charges=50 --newest 1000000000 --account-created 990000000");
+    assert_eq!(ask(&young, "/v1/account").1["created"], 990_000_000);
     let (_, same) = ask(&app, &format!("/v1/accounts/{}", account["id"].as_str().unwrap()));
     assert_eq!(same, account);
 }

@@ -59,6 +59,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 1_767_225_600)]
     newest: i64,
 
+    /// When the account was created, in unix seconds; without it at the start of the span. Objects
+    /// may be older.
+    #[arg(long, value_name = "SECONDS")]
+    account_created: Option<i64>,
+
     /// How long every answer takes.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) latency_ms: u64,
@@ -241,6 +246,7 @@ impl Arguments {
             counts: self.counts(facts.catalogue)?,
             distribution: self.distribution,
             span: Span { start, end: self.newest },
+            account_created: self.account_created.unwrap_or(start),
             livemode: self.api_key.as_deref().is_some_and(|key| key.contains("_live_")),
             connected: size(self.accounts),
         })

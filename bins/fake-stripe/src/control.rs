@@ -29,6 +29,7 @@ struct Change {
     deed: Deed,
     id: Option<String>,
     set: Option<Value>,
+    raw: Option<String>,
 }
 
 /// The body of `POST /__clock`.
@@ -43,8 +44,8 @@ pub(crate) fn mutate(tenant: &Tenant, clock: &Clock, body: &[u8]) -> Result<Answ
     let asked: Mutate = read(body)?;
     let now = clock.now();
     let mut done: Vec<Done> = Vec::new();
-    for Change { stream, deed, id, set } in asked.changes {
-        let order = Order { stream, deed, id, set };
+    for Change { stream, deed, id, set, raw } in asked.changes {
+        let order = Order { stream, deed, id, set, raw };
         done.push(tenant.carry_out(&order, now).ok_or_else(|| impossible(&order))?);
     }
     done.extend(tenant.take_steps(asked.steps, now));

@@ -24,8 +24,8 @@ use crate::cli::{ArgumentError, Arguments, Rate};
 use crate::deliver;
 use crate::webhooks::send_all;
 
-/// Nothing that is told the fake is longer.
-const MAX_BODY: usize = 1024 * 1024;
+/// Nothing that is told the fake is longer; objects of several megabytes fit.
+const MAX_BODY: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Error)]
 enum ServeError {

@@ -46,8 +46,10 @@ pub(crate) struct Order {
     pub(crate) deed: Deed,
     /// The object; any that is there if none is named.
     pub(crate) id: Option<String>,
-    /// The properties that an update sets.
+    /// The properties that a creation or an update sets.
     pub(crate) set: Option<Value>,
+    /// The text that an update puts in the object's place.
+    pub(crate) raw: Option<String>,
 }
 
 impl Tenant {
@@ -56,7 +58,7 @@ impl Tenant {
         Self {
             id: ACCOUNT_ID.to_owned(),
             world: World::create(population),
-            account: account(population.span),
+            account: account(population.account_created),
             origin,
             lags: habits.lags,
             script: Mutex::new(habits.script),
@@ -120,10 +122,11 @@ impl Tenant {
                 Some(view.id(position))
             }
         };
-        match (order.deed, &order.set) {
-            (Deed::Create, _) => changer.create(stream),
-            (_, Some(set)) => changer.set(stream, &id()?, set),
-            (deed, None) => changer.apply(stream, &id()?, deed, u64::try_from(now).unwrap_or(0)),
+        match (order.deed, &order.set, &order.raw) {
+            (Deed::Create, set, _) => changer.create(stream, set.as_ref()),
+            (Deed::Update, _, Some(text)) => changer.replace(stream, &id()?, text),
+            (Deed::Update, Some(set), None) => changer.set(stream, &id()?, set),
+            (deed, ..) => changer.apply(stream, &id()?, deed, u64::try_from(now).unwrap_or(0)),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::diff::previous;
 use super::edit;
 use super::event::{EVENTS, Origin, Told, event, event_type, may_be_silent};
-use crate::objects::{Stream, Version, World, cut, print, set};
+use crate::objects::{Stream, Version, View, World, cut, print, set};
 
 /// What can happen to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -17,6 +17,8 @@ pub(crate) enum Deed {
     /// Something is switched, so that a second time puts it back.
     Toggle,
     Delete,
+    /// A deleted object is there again, under the same id, as it was; also its creation time.
+    Recreate,
     /// A subscription ends: `status` becomes `canceled`, and it stays.
     Cancel,
     /// Its volatile links are signed anew, which no event tells.
@@ -30,6 +32,7 @@ impl Deed {
             Self::Update => "update",
             Self::Toggle => "toggle",
             Self::Delete => "delete",
+            Self::Recreate => "recreate",
             Self::Cancel => "cancel",
             Self::Rotate => "rotate",
         }
@@ -55,6 +58,9 @@ const DELETABLE: [&str; 16] = [
     "test_helpers_test_clocks",
     "webhook_endpoints",
 ];
+
+/// Streams whose objects get their ids from their owner, who may use one again.
+const RECREATABLE: [&str; 3] = ["coupons", "plans", "products"];
 
 /// Streams whose objects end instead: by cancellation.
 const CANCELABLE: [&str; 1] = ["subscriptions"];
@@ -86,14 +92,20 @@ impl Changer<'_> {
         match deed {
             Deed::Create | Deed::Update | Deed::Toggle => is_told && facts.name != EVENTS,
             Deed::Delete => is_told && DELETABLE.contains(&facts.name.as_str()),
+            Deed::Recreate => is_told && RECREATABLE.contains(&facts.name.as_str()),
             Deed::Cancel => is_told && CANCELABLE.contains(&facts.name.as_str()),
             Deed::Rotate => !facts.volatile.is_empty(),
         }
     }
 
-    /// Creates an object; none if the stream's objects cannot be made up.
-    pub(crate) fn create(&self, stream: &Stream) -> Option<Done> {
-        let object = self.create_with(stream, |_| {})?;
+    /// Creates an object with these properties, the others made up; none if the stream's objects
+    /// cannot be made up.
+    pub(crate) fn create(&self, stream: &Stream, properties: Option<&Value>) -> Option<Done> {
+        let object = self.create_with(stream, |object| {
+            if let Some(properties) = properties {
+                merge(object, properties);
+            }
+        })?;
         let id = object.get("id").and_then(Value::as_str)?.to_owned();
         Some(Done { stream: stream.facts.name.clone(), deed: Deed::Create, id })
     }
@@ -124,7 +136,7 @@ impl Changer<'_> {
             Deed::Create => false,
             Deed::Update => edit::edit(object, random),
             Deed::Toggle => edit::toggle(object),
-            Deed::Delete => true,
+            Deed::Delete | Deed::Recreate => true,
             Deed::Cancel => edit::cancel(object),
             Deed::Rotate => {
                 for field in &stream.facts.volatile {
@@ -138,11 +150,21 @@ impl Changer<'_> {
     /// Sets properties of an object that is there.
     pub(crate) fn set(&self, stream: &Stream, id: &str, to: &Value) -> Option<Done> {
         self.edit(stream, id, Deed::Update, |object| {
-            for (name, value) in to.as_object().into_iter().flatten() {
-                set(object, name, value.clone());
-            }
+            merge(object, to);
             true
         })
+    }
+
+    /// Puts a text in the place of an object that is there, whatever it is, and no event tells.
+    pub(crate) fn replace(&self, stream: &Stream, id: &str, text: &str) -> Option<Done> {
+        let view = stream.now();
+        let position = view.position(id).filter(|position| view.is_there(*position))?;
+        let number = view.number(position);
+        drop(view);
+        let shown = text.as_bytes().to_vec();
+        let version = Version { at: self.now, deleted: false, shown, whole: None };
+        stream.change().change(number, version, self.horizon);
+        Some(Done { stream: stream.facts.name.clone(), deed: Deed::Update, id: id.to_owned() })
     }
 
     fn edit(
@@ -154,7 +176,7 @@ impl Changer<'_> {
     ) -> Option<Done> {
         let (number, before) = {
             let view = stream.now();
-            let position = view.position(id).filter(|position| view.is_there(*position))?;
+            let position = view.position(id).filter(|position| is_fit(&view, *position, deed))?;
             (view.number(position), view.whole(position))
         };
         let mut after = before.clone();
@@ -193,5 +215,20 @@ impl Changer<'_> {
         let event = event(&id, created, Told { kind, object, previous }, self.origin);
         let version = Version { at: self.now, deleted: false, shown: print(&event), whole: None };
         events.change().add(number, created, version);
+    }
+}
+
+/// Whether something can be done to the object at a position: it is there, or gone.
+fn is_fit(view: &View<'_>, position: usize, deed: Deed) -> bool {
+    match deed == Deed::Recreate {
+        true => view.is_deleted(position),
+        false => view.is_there(position),
+    }
+}
+
+/// Sets every property of `from` in an object.
+pub(crate) fn merge(object: &mut Value, from: &Value) {
+    for (name, value) in from.as_object().into_iter().flatten() {
+        set(object, name, value.clone());
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn event_type(facts: &StreamFacts, deed: Deed, random: u64) -> Option
     let types: Vec<&str> = facts.event_types.iter().map(String::as_str).collect();
     let ending = |end: &str| types.iter().copied().find(|kind| kind.ends_with(end));
     match deed {
-        Deed::Create => BEGINNINGS.iter().find_map(|end| ending(end)),
+        Deed::Create | Deed::Recreate => BEGINNINGS.iter().find_map(|end| ending(end)),
         Deed::Delete | Deed::Cancel => ending(".deleted"),
         Deed::Rotate => None,
         Deed::Update | Deed::Toggle => ending(".updated").or_else(|| {

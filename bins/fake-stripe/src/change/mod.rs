@@ -7,6 +7,6 @@ mod edit;
 mod event;
 mod script;
 
-pub(crate) use apply::{Changer, Deed, Done};
+pub(crate) use apply::{Changer, Deed, Done, merge};
 pub(crate) use event::{EVENTS, KEPT_SECONDS, Origin};
 pub(crate) use script::Script;

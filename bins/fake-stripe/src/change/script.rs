@@ -18,7 +18,7 @@ pub(crate) struct Script {
 }
 
 /// What one step does to its object.
-const PLANS: [&[Deed]; 12] = [
+const PLANS: [&[Deed]; 13] = [
     &[Deed::Create],
     &[Deed::Create, Deed::Update],
     &[Deed::Update],
@@ -30,6 +30,7 @@ const PLANS: [&[Deed]; 12] = [
     &[Deed::Rotate],
     &[Deed::Delete],
     &[Deed::Update, Deed::Delete],
+    &[Deed::Delete, Deed::Recreate],
     &[Deed::Cancel],
 ];
 
@@ -61,8 +62,13 @@ fn run(changer: &Changer<'_>, stream: &Stream, plan: &[Deed], random: u64) -> Ve
         let random = mix(&[random, at]);
         let id = done.last().map(|done| done.id.clone());
         let outcome = match deed {
-            Deed::Create => changer.create(stream),
-            Deed::Update | Deed::Toggle | Deed::Delete | Deed::Cancel | Deed::Rotate => {
+            Deed::Create => changer.create(stream, None),
+            Deed::Update
+            | Deed::Toggle
+            | Deed::Delete
+            | Deed::Recreate
+            | Deed::Cancel
+            | Deed::Rotate => {
                 let id = id.or_else(|| existing(stream, random));
                 id.and_then(|id| changer.apply(stream, &id, *deed, random))
             }

@@ -30,6 +30,8 @@ pub(crate) struct Population {
     pub(crate) distribution: Distribution,
     /// The time they span.
     pub(crate) span: Span,
+    /// When the account itself was created, in unix seconds.
+    pub(crate) account_created: i64,
     /// Whether it is live data.
     pub(crate) livemode: bool,
     /// How many of the listed accounts are connected, with objects of their own.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::answer::ApiError;
-use crate::change::{Changer, Deed};
+use crate::change::{Changer, Deed, merge};
 use crate::mix::mix;
 use crate::objects::{Stream, letters, set};
 use crate::params::{pairs, stem};
@@ -84,14 +84,14 @@ fn create(
     if let Some(answer) = key.and_then(|key| registry.answers.get(key)) {
         return Ok(answer.clone());
     }
-    let settings = settings(written.form)?;
+    let settings = Value::Object(settings(written.form)?);
     for name in ["url", "enabled_events"] {
         settings.get(name).ok_or_else(|| ApiError::missing_param(name))?;
     }
     let usual = json!({"api_version": null, "application": null, "description": null, "metadata": {}, "status": "enabled"});
     let made = changer.create_with(stream, |object| {
-        merge(object, usual.as_object());
-        merge(object, Some(&settings));
+        merge(object, &usual);
+        merge(object, &settings);
         if let Value::Object(map) = object {
             map.remove("secret");
         }
@@ -123,12 +123,6 @@ fn secret(id: &str) -> String {
     let mut secret = b"whsec_".to_vec();
     letters(seed, 32, &mut secret);
     String::from_utf8_lossy(&secret).into_owned()
-}
-
-fn merge(object: &mut Value, from: Option<&Map<String, Value>>) {
-    for (name, value) in from.into_iter().flatten() {
-        set(object, name, value.clone());
-    }
 }
 
 fn settings(form: &str) -> Result<Map<String, Value>, ApiError> {

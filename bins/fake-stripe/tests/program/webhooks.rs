@@ -136,7 +136,7 @@ fn late_webhooks_come_out_of_order_when_the_clock_says_so() {
     let fake = Fake::start(&[&CHANGING[..], &late].concat());
     let (url, received) = listener(Vec::new());
     fake.set_up(&url, "");
-    fake.mutate(30);
+    fake.mutate(60);
     let waiting = fake.ask("GET /__webhooks", "", "")["waiting"].as_u64().expect("a count");
     assert!(waiting > 30, "{waiting}");
     fake.ask("POST /__clock", "", r#"{"advance": 3600}"#);
