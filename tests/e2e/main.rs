@@ -4,4 +4,5 @@
 mod bad_input;
 mod copy;
 mod kill;
+mod limits;
 mod sync;

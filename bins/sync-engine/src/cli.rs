@@ -1,8 +1,7 @@
 //! The command line, as it is typed.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::store::StoreChoice;
 
 /// Brings a Stripe account into a database, and goes on from where it was.
 ///
@@ -149,21 +148,54 @@ pub(crate) struct SyncArgs {
         help_heading = "What"
     )]
     pub(crate) full_refresh: Vec<String>,
-    /// Name of the pipeline, if not derived from what it joins
+    /// Stop after this many seconds; what is left is done by the next call (exit status 3)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub(crate) time_limit: Option<u64>,
+    /// Stop after this many states were confirmed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub(crate) state_limit: Option<u64>,
+    /// End a connector that owes an answer and does nothing for this long [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub(crate) stall_timeout: Option<u64>,
+    /// Name of the run; without it an unfinished run goes on, else a new one begins
     #[arg(long, value_name = "NAME", help_heading = "State")]
-    pub(crate) pipeline: Option<String>,
-    /// File that keeps the state, if not the copy itself
-    #[arg(long, value_name = "PATH", conflicts_with = "no_state", help_heading = "State")]
-    pub(crate) state: Option<PathBuf>,
-    /// Keep no state: begin afresh, now and next time
-    #[arg(long, help_heading = "State")]
-    pub(crate) no_state: bool,
+    pub(crate) run_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     /// What to write to stdout
     #[arg(long, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
     /// Plain lines on stderr, also on a terminal
     #[arg(long)]
     pub(crate) plain: bool,
+}
+
+/// Where the state of which pipeline is.
+#[derive(Debug, Args, Default)]
+pub(crate) struct StateArgs {
+    /// Name of the pipeline, if not derived from what it joins
+    #[arg(long, value_name = "NAME", help_heading = "State")]
+    pub(crate) pipeline: Option<String>,
+    /// What keeps the state, if not the copy itself: a file, or postgres://…?schema=S
+    #[arg(long, value_name = "PATH|URL", conflicts_with = "no_state", help_heading = "State")]
+    pub(crate) state: Option<String>,
+    /// Keep no state: begin afresh, now and next time
+    #[arg(long, help_heading = "State")]
+    pub(crate) no_state: bool,
+}
+
+impl StateArgs {
+    /// The choice that they stand for.
+    pub(crate) fn store(&self) -> StoreChoice {
+        let is_url =
+            |text: &str| ["postgres://", "postgresql://"].iter().any(|s| text.starts_with(s));
+        match self.state.as_deref() {
+            _ if self.no_state => StoreChoice::Nowhere,
+            None | Some("auto") => StoreChoice::Auto,
+            Some(url) if is_url(url) => StoreChoice::Postgres(url.to_owned()),
+            Some(path) => StoreChoice::File(path.into()),
+        }
+    }
 }
 
 const SYNC_EXAMPLES: &str = "\

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::child::{Child, Launcher};
 use engine::resolve::Program;
 use engine::store::StoreChoice;
-use engine::{Failure, Given, Job, Side, StreamDefaults};
+use engine::{Failure, Given, Job, Limits, Side, StreamDefaults};
 use protocol::{Class, exit};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -85,6 +85,9 @@ pub(crate) async fn run(args: &DemoArgs, surroundings: &Surroundings) -> Result<
         full_refresh: None,
         pipeline: None,
         store: StoreChoice::Auto,
+        run_id: None,
+        trigger: session::trigger().to_owned(),
+        limits: Limits::default(),
     };
     let volume = Volume::of(args.quiet, 0);
     let mut watcher = Watcher::new(Plain::new(volume), false);
@@ -114,7 +117,7 @@ async fn start_stripe(surroundings: &Surroundings) -> Result<(Child, String), Fa
         path,
         args: args.map(std::ffi::OsString::from).to_vec(),
     };
-    let launcher = Launcher { step: session::step(), listener: None };
+    let launcher = Launcher { step: session::step(), listener: None, patience: None };
     let mut child = launcher.start_helper(&program).map_err(|error| failed(error.to_string()))?;
     let heard = tokio::time::timeout(START, address(&mut child)).await.ok().flatten();
     match heard {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use engine::child::{Launcher, Listener};
 use engine::resolve::{Resolver, Role};
-use engine::{Failure, Host};
+use engine::{Failure, Host, Limits};
 use protocol::{Timestamp, is_connector_type};
 
 use crate::cli::ConnectionArgs;
@@ -27,7 +28,11 @@ pub(crate) fn host(
         settings.destination.connector.connector_type.clone(),
     );
     let listener: Listener = Arc::new(|name, line| crate::say(&format!("{name}: {line}")));
-    let launcher = Launcher { step: step(), listener: (args.verbose > 0).then_some(listener) };
+    let launcher = Launcher {
+        step: step(),
+        listener: (args.verbose > 0).then_some(listener),
+        patience: Some(Limits::default().stall),
+    };
     Ok(Host {
         launcher,
         resolver: resolver(&args.connector, surroundings)?,
@@ -82,6 +87,11 @@ pub(crate) fn step() -> Vec<OsString> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) const fn step() -> Vec<OsString> {
     Vec::new()
+}
+
+/// What started this program: a person at a terminal, or another program.
+pub(crate) fn trigger() -> &'static str {
+    if std::io::stderr().is_terminal() { "terminal" } else { "program" }
 }
 
 /// The clock.

@@ -1,8 +1,9 @@
 //! `sync-engine sync`.
 
+use std::time::Duration;
+
 use engine::outcome::{Outcome, exit_of};
-use engine::store::StoreChoice;
-use engine::{Failure, FullRefresh, Host, Job, Side, StopCause, StreamDefaults};
+use engine::{Failure, FullRefresh, Host, Job, Limits, Side, StreamDefaults};
 use protocol::{Class, exit};
 
 use crate::cli::{Format, SyncArgs};
@@ -20,7 +21,8 @@ pub(crate) async fn run(
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
     let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let mut host = session::host(&args.connection, &settings, surroundings)?;
+    host.launcher.patience = Some(limits(args).stall);
     let job = job(args, settings)?;
     let to_stdout = args.output == Some(Format::Ndjson);
     let quiet = args.connection.quiet || (to_stdout && args.connection.verbose == 0);
@@ -52,7 +54,7 @@ pub(crate) async fn run_job(
     let run = Box::pin(engine::sync(job, host, watcher, signals.receiver()));
     Ok(tokio::select! {
         outcome = run => Some(outcome),
-        StopCause::Interrupt | StopCause::Terminate | StopCause::ClientGone = signals.overdue() => None,
+        _ = signals.overdue() => None,
     })
 }
 
@@ -63,12 +65,6 @@ fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
         [all] if all == "*" => Some(FullRefresh::All),
         streams => Some(FullRefresh::Streams(streams.to_vec())),
     };
-    let store = match &args.state {
-        _ if args.no_state => StoreChoice::Nowhere,
-        Some(path) if path.as_os_str() == "auto" => StoreChoice::Auto,
-        Some(path) => StoreChoice::File(path.clone()),
-        None => StoreChoice::Auto,
-    };
     Ok(Job {
         source: settings.source,
         destination: settings.destination,
@@ -78,9 +74,17 @@ fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
             time_range: span(args.since.as_deref(), args.until.as_deref())?,
         },
         full_refresh,
-        pipeline: args.pipeline.clone(),
-        store,
+        pipeline: args.state.pipeline.clone(),
+        store: args.state.store(),
+        run_id: args.run_id.clone(),
+        trigger: session::trigger().to_owned(),
+        limits: limits(args),
     })
+}
+
+fn limits(args: &SyncArgs) -> Limits {
+    let stall = args.stall_timeout.map_or(Limits::default().stall, Duration::from_secs);
+    Limits { time: args.time_limit.map(Duration::from_secs), states: args.state_limit, stall }
 }
 
 /// The exit status of a failure before a run began.

@@ -1,13 +1,17 @@
 //! One question to a connector: a verb, its answer, its end.
 
+use std::time::Duration;
+
 use protocol::{
     Catalog, Class, ConfiguredCatalog, ConnectionStatus, Kind, Line, Message, Spec, Status,
 };
+use tokio::time::timeout;
 
 use crate::child::{Child, Document, End, Launcher};
 use crate::config::Config;
 use crate::failure::{Failure, Side, chain};
 use crate::gate::class_of;
+use crate::outcome::STALLED;
 use crate::resolve::Program;
 
 /// A connector that can be asked.
@@ -123,7 +127,13 @@ impl Connector {
         documents: &[Document],
     ) -> Result<Vec<Message>, Failure> {
         let mut child = self.start(launcher, verb, documents, false)?;
-        let heard = self.listen(&mut child).await;
+        let heard = match launcher.patience {
+            None => self.listen(&mut child).await,
+            Some(patience) => match timeout(patience, self.listen(&mut child)).await {
+                Ok(heard) => heard,
+                Err(_elapsed) => Err(self.silence(&mut child, patience)),
+            },
+        };
         let end = child
             .wait()
             .await
@@ -139,6 +149,17 @@ impl Connector {
             return Err(self.failure(Class::Internal, "ended_badly", end));
         }
         Ok(messages)
+    }
+
+    /// Ends a child that does not answer.
+    fn silence(&self, child: &mut Child, patience: Duration) -> Failure {
+        child.kill();
+        let message = format!(
+            "{} did not answer in {} s; run again, or raise `--stall-timeout`",
+            child.name(),
+            patience.as_secs(),
+        );
+        self.failure(Class::Internal, STALLED, message)
     }
 
     async fn listen(&self, child: &mut Child) -> Result<Vec<Message>, Failure> {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Catalog, ConfiguredCatalog, ConfiguredStream, SelectedStream, Stream};
+use protocol::{
+    Catalog, ConfiguredCatalog, ConfiguredStream, SelectedStream, Stream, TimeRange, Timestamp,
+};
 use serde_json::{Map, Value};
 
 use crate::nearest::{hint, nearest};
@@ -88,6 +90,40 @@ pub fn with_children(catalog: &ConfiguredCatalog, failed: &BTreeSet<String>) -> 
             return all;
         }
         all.extend(orphans);
+    }
+}
+
+/// What is left of a catalog once the streams in `done` are: the others, and those that they are
+/// fed from.
+pub fn leave_out_done(catalog: &mut ConfiguredCatalog, done: &BTreeSet<String>) {
+    let mut needed: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let more: Vec<String> = catalog
+            .streams
+            .iter()
+            .map(|configured| &configured.stream)
+            .filter(|stream| !done.contains(&stream.name) || needed.contains(&stream.name))
+            .flat_map(parents)
+            .filter(|parent| !needed.contains(*parent))
+            .map(str::to_owned)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        needed.extend(more);
+    }
+    let is_left = |name: &String| !done.contains(name) || needed.contains(name);
+    catalog.streams.retain(|configured| is_left(&configured.stream.name));
+}
+
+/// Gives every stream that can take one an upper bound of time, unless it has a lower one already.
+pub fn bound(catalog: &mut ConfiguredCatalog, ceiling: Timestamp) {
+    for configured in &mut catalog.streams {
+        let range = configured.time_range.unwrap_or_default();
+        let fits = range.lt.is_none() && range.gte.is_none_or(|gte| gte < ceiling);
+        if fits && configured.supports_time_range != Some(false) {
+            configured.time_range = Some(TimeRange { lt: Some(ceiling), ..range });
+        }
     }
 }
 

@@ -4,9 +4,11 @@ use protocol::{Class, Level, Log, Message, Timestamp};
 
 use crate::client::{Client, Shown};
 use crate::failure::{Failure, Side};
+use crate::outcome::Outcome;
 use crate::reduce::Run;
+use crate::runlog::RunRecord;
 use crate::stop::StopCause;
-use crate::store::{Pipeline, Store};
+use crate::store::{Pipeline, Store, StoreError};
 
 /// The name under which the engine itself speaks.
 const ENGINE: &str = "engine";
@@ -28,6 +30,8 @@ pub(crate) struct Desk<'a, C> {
     pub(crate) store: Store,
     /// What the store keeps of the pipeline beside its state.
     pub(crate) pipeline: Pipeline,
+    /// What the run log keeps of this run, once it has begun.
+    pub(crate) record: Option<RunRecord>,
     now: fn() -> Timestamp,
     held: Vec<Held>,
     gone: bool,
@@ -40,6 +44,7 @@ impl<'a, C: Client> Desk<'a, C> {
             client,
             store: Store::Nowhere,
             pipeline: Pipeline::default(),
+            record: None,
             now,
             held: Vec::new(),
             gone: false,
@@ -107,6 +112,9 @@ impl<'a, C: Client> Desk<'a, C> {
             self.save(run).await;
         }
         let held = std::mem::take(&mut self.held);
+        if held.iter().any(is_last_status) {
+            self.note(run).await;
+        }
         let anything = !held.is_empty();
         for held in held {
             let is_state = matches!(held.message, Some(Message::SourceState(_)));
@@ -126,6 +134,50 @@ impl<'a, C: Client> Desk<'a, C> {
         }
     }
 
+    /// Says that this run lives. Only another run that took the pipeline ends it; a lost connection
+    /// shows when there is something to save.
+    pub(crate) async fn beat(&mut self) {
+        if let Err(error @ StoreError::TakenOver { .. }) = self.store.beat().await {
+            self.broken.get_or_insert(self.failure(&error));
+        }
+    }
+
+    /// Keeps in the run log which streams are done, so that a call that dies is continued there.
+    async fn note(&mut self, run: &Run) {
+        if self.broken.is_some() {
+            return;
+        }
+        let Some(mut record) = self.record.take() else { return };
+        record.take(&run.state.sync_run.progress);
+        // What could not be noted is read again; the end of the run tells of a store that is away.
+        self.store.save_run(&record).await.ok();
+        self.record = Some(record);
+    }
+
+    /// The call is a part of this run from here on.
+    pub(crate) async fn enter(&mut self, record: RunRecord) -> Result<(), Failure> {
+        let saved = self.store.save_run(&record).await;
+        self.record = Some(record);
+        saved.map_err(|error| self.failure(&error))
+    }
+
+    /// Writes how the call ended and gives the pipeline back; comes before the last message.
+    pub(crate) async fn close(&mut self, outcome: &Outcome) {
+        if let Some(mut record) = self.record.take().filter(|_| !self.is_taken_over()) {
+            record.end_call(outcome, (self.now)());
+            if let Err(error) = self.store.save_run(&record).await {
+                let message = format!("this run is not in the run log: {error}");
+                self.log(Level::Warn, message).await;
+            }
+        }
+        // One that cannot be given back now is lost by itself after a while.
+        self.store.release().await.ok();
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.broken.as_ref().is_some_and(|failure| failure.code == "taken_over")
+    }
+
     async fn save(&mut self, run: &mut Run) {
         let unsaved = run.take_unsaved();
         let mut pipeline = None;
@@ -140,10 +192,15 @@ impl<'a, C: Client> Desk<'a, C> {
     }
 
     /// A store's failure is the destination's where the store is in the copy.
-    pub(crate) fn failure(&self, error: &crate::store::StoreError) -> Failure {
+    pub(crate) fn failure(&self, error: &StoreError) -> Failure {
         let class = error.class();
-        let in_copy = self.store.is_in_the_copy() && class != Class::Config;
+        let of_ours = matches!(error, StoreError::Held { .. } | StoreError::TakenOver { .. });
+        let in_copy = self.store.is_in_the_copy() && class != Class::Config && !of_ours;
         let side = if in_copy { Side::Destination } else { Side::Engine };
-        Failure::new(side, class, "state_store", error)
+        Failure::new(side, class, error.code(), error)
     }
+}
+
+fn is_last_status(held: &Held) -> bool {
+    matches!(&held.message, Some(Message::StreamStatus(status)) if status.kind.is_terminal())
 }

@@ -31,6 +31,7 @@ pub struct Gate {
     streams: BTreeMap<String, Passage>,
     strangers: BTreeMap<String, u64>,
     told: BTreeSet<String>,
+    state_count: u64,
     mismatches: Vec<String>,
     failure: Option<ConnectionStatus>,
     notes: Vec<Note>,
@@ -69,6 +70,7 @@ impl Gate {
             streams: catalog.streams.iter().map(passage).collect(),
             strangers: BTreeMap::new(),
             told: BTreeSet::new(),
+            state_count: 0,
             mismatches: Vec::new(),
             failure: None,
             notes: Vec::new(),
@@ -142,6 +144,12 @@ impl Gate {
         self.streams.iter().filter_map(state)
     }
 
+    /// States passed on.
+    #[must_use]
+    pub const fn state_count(&self) -> u64 {
+        self.state_count
+    }
+
     /// Streams that the source did not bring to an end.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
         let open = self.streams.iter().filter(|(_, passage)| passage.phase != Phase::Ended);
@@ -200,6 +208,7 @@ impl Gate {
             }
             self.check_order(stream, phase, "a state");
         }
+        self.state_count = self.state_count.saturating_add(1);
         append(out, raw);
     }
 

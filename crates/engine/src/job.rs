@@ -11,6 +11,7 @@ use crate::call::Connector;
 use crate::child::Launcher;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Side};
+use crate::limits::Limits;
 use crate::resolve::{Resolver, Role};
 use crate::store::StoreChoice;
 
@@ -49,6 +50,12 @@ pub struct Job {
     pub pipeline: Option<String>,
     /// Where state is kept.
     pub store: StoreChoice,
+    /// The run's name; without one an unfinished run is continued, else a new one begins.
+    pub run_id: Option<String>,
+    /// What started it, for the run log: `terminal` or `program`.
+    pub trigger: String,
+    /// When to stop before the end.
+    pub limits: Limits,
 }
 
 /// What holds for every stream that does not say otherwise.
@@ -72,7 +79,8 @@ pub struct Host {
     pub resolver: Resolver,
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// A new, unique name for this run.
+    /// A new, unique name for this call: what it writes is marked with it, it holds the pipeline
+    /// under it, and a run that begins here has it.
     pub run_id: String,
     /// Where a key can be given.
     pub places: PlacesOfKey,

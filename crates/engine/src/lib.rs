@@ -5,12 +5,14 @@
 //!                                   destination stdout ──▶ reduce ──▶ desk: store, then client
 //! ```
 //!
-//! Pure: [`catalog`], [`config`], [`gate`], [`reduce`], [`progress`], [`outcome`], [`pipeline`].
+//! Pure: [`catalog`], [`config`], [`gate`], [`reduce`], [`progress`], [`outcome`], [`pipeline`],
+//! [`runlog`].
 //! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read in the order below.
 //! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
 
 mod client;
 mod job;
+mod limits;
 mod run;
 mod stop;
 
@@ -35,11 +37,13 @@ pub mod pipeline;
 pub mod progress;
 pub mod reduce;
 pub mod resolve;
+pub mod runlog;
 pub mod store;
 
 pub use call::Connector;
 pub use client::{Client, Opening, Shown};
 pub use failure::{Failure, Side};
 pub use job::{FullRefresh, Given, Host, Job, Opened, PlacesOfKey, StreamDefaults};
+pub use limits::Limits;
 pub use run::{check, discover, sync};
 pub use stop::{Stop, StopCause, StopReceiver, StopSender, channel};

@@ -1,6 +1,10 @@
 //! What a run came to: the last message and the exit status; pure.
 
-use protocol::{Class, Eof, EofError, EofReason, RunStatus, StreamRunStatus, SyncState, exit};
+use std::collections::BTreeMap;
+
+use protocol::{
+    Class, Eof, EofError, EofReason, Progress, RunStatus, StreamRunStatus, SyncState, exit,
+};
 
 use crate::failure::{Failure, Side};
 use crate::stop::StopCause;
@@ -20,6 +24,8 @@ pub struct Ending {
     pub limited: bool,
     /// Streams that reached their limit on records, whatever their last status: more may be there.
     pub at_limit: Vec<String>,
+    /// Records and states dropped because nobody asked for their stream, by stream.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 /// What a run came to.
@@ -33,9 +39,9 @@ pub struct Outcome {
     pub ending: Ending,
 }
 
-/// Judges an ending.
+/// Judges an ending; `request` is the progress of this call, that of the run is in `state`.
 #[must_use]
-pub fn conclude(ending: Ending, state: SyncState) -> Outcome {
+pub fn conclude(ending: Ending, state: SyncState, request: Progress) -> Outcome {
     let progress = state.sync_run.progress.clone();
     let done = ending.failures.is_empty() && ending.stopped.is_none();
     let complete = done && ending.unfinished.is_empty() && ending.at_limit.is_empty();
@@ -50,14 +56,17 @@ pub fn conclude(ending: Ending, state: SyncState) -> Outcome {
     let eof = Eof {
         status,
         has_more: !complete && ending.failures.iter().all(can_go_on),
-        run_progress: progress.clone(),
-        request_progress: progress,
+        run_progress: progress,
+        request_progress: request,
         ending_state: Some(state),
         reason: reason(&ending),
         error: error(&ending),
     };
     Outcome { exit: exit_status(&ending, &eof), eof, ending }
 }
+
+/// Code of the failure of a connector that did nothing for too long.
+pub(crate) const STALLED: &str = "stalled";
 
 /// The exit status of one failure.
 #[must_use]
@@ -100,7 +109,7 @@ fn exit_status(ending: &Ending, eof: &Eof) -> u8 {
     let stopped = ending.stopped.map(|cause| match cause {
         StopCause::Interrupt => exit::INTERRUPTED,
         StopCause::Terminate => exit::TERMINATED,
-        StopCause::ClientGone => exit::MORE,
+        StopCause::ClientGone | StopCause::TimeLimit | StopCause::StateLimit => exit::MORE,
     });
     let unexplained = !ending.unfinished.is_empty() && !ending.limited;
     let missing = streams().any(|s| s.status == StreamRunStatus::Errored || s.refused_count > 0)
@@ -122,11 +131,19 @@ const fn can_go_on(failure: &Failure) -> bool {
 }
 
 fn reason(ending: &Ending) -> Option<EofReason> {
-    match (ending.failures.first().map(|failure| failure.side), ending.stopped) {
+    let first = ending.failures.first();
+    if first.is_some_and(|failure| failure.code == STALLED) {
+        return Some(EofReason::Stalled);
+    }
+    match (first.map(|failure| failure.side), ending.stopped) {
         (Some(Side::Source), _) => Some(EofReason::SourceFailed),
         (Some(Side::Destination), _) => Some(EofReason::DestinationFailed),
         (Some(Side::Engine), _) => None,
-        (None, Some(_)) => Some(EofReason::Signal),
+        (None, Some(StopCause::TimeLimit)) => Some(EofReason::TimeLimit),
+        (None, Some(StopCause::StateLimit)) => Some(EofReason::StateLimit),
+        (None, Some(StopCause::Interrupt | StopCause::Terminate | StopCause::ClientGone)) => {
+            Some(EofReason::Signal)
+        }
         (None, None) => Some(EofReason::Complete),
     }
 }
@@ -173,7 +190,8 @@ mod tests {
 
     #[track_caller]
     fn check(ending: Ending, last: StreamRunStatus, exit: u8, reason: EofReason, has_more: bool) {
-        let outcome = conclude(ending, state(&[StreamRunStatus::Completed, last]));
+        let state = state(&[StreamRunStatus::Completed, last]);
+        let outcome = conclude(ending, state, Progress::default());
         assert_eq!(outcome.exit, exit);
         assert_eq!(outcome.eof.reason, Some(reason));
         assert_eq!(outcome.eof.has_more, has_more);
@@ -212,6 +230,8 @@ mod tests {
         check(stopped(StopCause::Interrupt), Started, exit::INTERRUPTED, Signal, true);
         check(stopped(StopCause::Terminate), Started, exit::TERMINATED, Signal, true);
         check(stopped(StopCause::ClientGone), Started, exit::MORE, Signal, true);
+        check(stopped(StopCause::TimeLimit), Started, exit::MORE, EofReason::TimeLimit, true);
+        check(stopped(StopCause::StateLimit), Started, exit::MORE, EofReason::StateLimit, true);
         check(open(true), Started, exit::MORE, Complete, true);
         check(open(false), Started, exit::INCOMPLETE, Complete, true);
         let at_limit = Ending { at_limit: unfinished.clone(), ..Ending::default() };
@@ -221,7 +241,7 @@ mod tests {
     #[test]
     fn counts_that_differ_fail_the_run() {
         let ending = Ending { mismatches: vec!["`a`: 1, 2".to_owned()], ..Ending::default() };
-        let outcome = conclude(ending, state(&[StreamRunStatus::Completed]));
+        let outcome = conclude(ending, state(&[StreamRunStatus::Completed]), Progress::default());
         assert_eq!((outcome.exit, outcome.eof.status), (exit::FAILED, RunStatus::Failed));
         assert_eq!(outcome.eof.error.unwrap().code, "counts_differ");
     }

@@ -1,21 +1,25 @@
 //! From what is asked to what is run: connectors opened, streams chosen, places made, state loaded.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message, Spec};
+use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message, Spec, Timestamp};
+use tokio::time::Instant;
 
-use crate::catalog::select;
+use crate::catalog::{bound, leave_out_done, select};
 use crate::client::{Client, Opening};
-use crate::config;
+use crate::config::{self, Config};
 use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::job::{FullRefresh, Host, Job, Opened, StreamDefaults};
+use crate::limits::Budget;
 use crate::pipeline::{self, Account};
 use crate::places;
 use crate::progress;
 use crate::reduce::Run;
 use crate::resolve::Role;
-use crate::store::{Kept, Pipeline, Store};
+use crate::runlog::RunRecord;
+use crate::store::{Holder, Kept, Pipeline, Store};
 
 /// What is run.
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub(crate) struct Plan {
     pub(crate) source: Opened,
     pub(crate) destination: Opened,
     pub(crate) catalog: ConfiguredCatalog,
+    pub(crate) budget: Budget,
+    pub(crate) stall: Duration,
+    /// Whether the run began in an earlier call.
+    pub(crate) is_continued: bool,
 }
 
 /// Prepares a job; afterwards the desk has the store, open for saving, and the run begins where
@@ -30,6 +38,7 @@ pub(crate) struct Plan {
 pub(crate) async fn prepare<C: Client>(
     job: &Job,
     host: &Host,
+    began: Instant,
     desk: &mut Desk<'_, C>,
 ) -> Result<(Plan, Run), Failure> {
     let (source, destination) = tokio::join!(
@@ -44,6 +53,8 @@ pub(crate) async fn prepare<C: Client>(
     });
     desk.store = Store::choose(&job.store, &name, &destination.config, &host.state_folder)
         .map_err(|error| desk.failure(&error))?;
+    let holder = Holder::of_this_process(&host.run_id);
+    desk.store.acquire(&holder).await.map_err(|error| desk.failure(&error))?;
     let kept = desk.store.load().await.map_err(|error| desk.failure(&error))?;
     if host.complete(Role::Source, &mut source, &kept.pipeline.pinned)? {
         discovered = discover(host, &source, desk).await?;
@@ -52,8 +63,15 @@ pub(crate) async fn prepare<C: Client>(
     narrow(&mut catalog, job.defaults);
     mark_run(&mut destination, &host.run_id);
     let answer = set_up(host, &mut destination, &catalog, desk).await?;
-    let kept = admit(job, &source.spec, kept, &places::told(&answer), desk).await?;
-    let run = begin(host, &source, &catalog, kept, desk).await?;
+    desk.store.prepare().await.map_err(|error| desk.failure(&error))?;
+    let kept = hold(&holder, kept, desk).await?;
+    let (kept, afresh) = admit(job, &source.spec, kept, &places::told(&answer), desk).await?;
+    let pins = config::pins(&source.spec, &source.config.config);
+    let mut run = begin(host, pins, kept, desk).await?;
+    let record = enter(job, host, &catalog, &afresh, desk).await?;
+    let is_continued = record.calls > 1;
+    join(&mut run, &mut catalog, &record, (host.now)());
+    desk.enter(record).await?;
     desk.open(&Opening {
         pipeline: name,
         source: source.config.connector_type.clone(),
@@ -64,7 +82,22 @@ pub(crate) async fn prepare<C: Client>(
         resumed_count: resumed_count(&catalog, &run),
     })
     .await;
-    Ok((Plan { source, destination, catalog }, run))
+    let budget = Budget::new(&job.limits, began, destination.spec.soft_limit_fraction);
+    let stall = job.limits.stall;
+    Ok((Plan { source, destination, catalog, budget, stall, is_continued }, run))
+}
+
+/// Takes the pipeline where that was not possible before, and looks again at what is known of it.
+async fn hold<C: Client>(
+    holder: &Holder,
+    kept: Kept,
+    desk: &mut Desk<'_, C>,
+) -> Result<Kept, Failure> {
+    if desk.store.is_held() {
+        return Ok(kept);
+    }
+    desk.store.acquire(holder).await.map_err(|error| desk.failure(&error))?;
+    desk.store.load().await.map_err(|error| desk.failure(&error))
 }
 
 async fn discover<C: Client>(
@@ -128,8 +161,7 @@ async fn admit<C: Client>(
     mut kept: Kept,
     found: &protocol::Places,
     desk: &mut Desk<'_, C>,
-) -> Result<Kept, Failure> {
-    desk.store.prepare().await.map_err(|error| desk.failure(&error))?;
+) -> Result<(Kept, BTreeSet<String>), Failure> {
     let mut afresh = BTreeSet::new();
     for (stream, why) in places::strangers(&kept, found, desk.store.is_in_the_copy()) {
         desk.log(Level::Warn, format!("`{stream}` starts afresh: {why}")).await;
@@ -141,21 +173,21 @@ async fn admit<C: Client>(
             .await;
         afresh.insert(stream);
     }
-    forget(job, &mut kept, afresh, desk).await?;
+    if let Some(FullRefresh::Streams(streams)) = &job.full_refresh {
+        afresh.extend(streams.iter().cloned());
+    }
+    forget(job, &mut kept, &afresh, desk).await?;
     // Streams that are not part of this run keep what is known of their places.
     kept.pipeline.places.extend(found.clone());
-    Ok(kept)
+    Ok((kept, afresh))
 }
 
 async fn forget<C: Client>(
     job: &Job,
     kept: &mut Kept,
-    mut afresh: BTreeSet<String>,
+    afresh: &BTreeSet<String>,
     desk: &mut Desk<'_, C>,
 ) -> Result<(), Failure> {
-    if let Some(FullRefresh::Streams(streams)) = &job.full_refresh {
-        afresh.extend(streams.iter().cloned());
-    }
     let had_any = !kept.source.streams.is_empty();
     kept.source.streams.retain(|stream, _| !afresh.contains(stream));
     // A source that has lost all its streams has nothing to go on from.
@@ -166,7 +198,7 @@ async fn forget<C: Client>(
     } else if afresh.is_empty() {
         Ok(())
     } else {
-        desk.store.reset(Some(&afresh.into_iter().collect::<Vec<_>>())).await
+        desk.store.reset(Some(&afresh.iter().cloned().collect::<Vec<_>>())).await
     };
     reset.map_err(|error| desk.failure(&error))
 }
@@ -174,19 +206,17 @@ async fn forget<C: Client>(
 /// The run at its beginning; its id is stored before anything is written.
 async fn begin<C: Client>(
     host: &Host,
-    source: &Opened,
-    catalog: &ConfiguredCatalog,
+    pinned: Config,
     kept: Kept,
     desk: &mut Desk<'_, C>,
 ) -> Result<Run, Failure> {
     desk.pipeline = Pipeline {
         places: kept.pipeline.places.clone(),
         last_run: Some(host.run_id.clone()),
-        pinned: config::pins(&source.spec, &source.config.config),
+        pinned,
     };
     let saved = desk.store.save(crate::reduce::Unsaved::default(), Some(&desk.pipeline)).await;
     saved.map_err(|error| desk.failure(&error))?;
-    let streams = catalog.streams.iter().map(|configured| configured.stream.name.as_str());
     let mut run = Run {
         places: kept.pipeline.places,
         run_id: host.run_id.clone(),
@@ -194,9 +224,56 @@ async fn begin<C: Client>(
         ..Run::default()
     };
     run.state.source = kept.source;
-    run.state.sync_run.run_id = Some(host.run_id.clone());
-    run.state.sync_run.progress = progress::fresh(streams, (host.now)());
     Ok(run)
+}
+
+/// The run that this call belongs to: one that was not finished, or a new one.
+async fn enter<C: Client>(
+    job: &Job,
+    host: &Host,
+    catalog: &ConfiguredCatalog,
+    afresh: &BTreeSet<String>,
+    desk: &mut Desk<'_, C>,
+) -> Result<RunRecord, Failure> {
+    let found = match &job.run_id {
+        Some(run_id) => desk.store.run(run_id).await,
+        None if job.full_refresh.is_some() => Ok(None),
+        None => desk
+            .store
+            .runs(1)
+            .await
+            .map(|mut runs| runs.pop().filter(|run| run.goes_on_with(names(catalog)))),
+    };
+    let mut record = found.map_err(|error| desk.failure(&error))?.unwrap_or_else(|| {
+        let name = job.run_id.as_ref().unwrap_or(&host.run_id);
+        RunRecord::new(name, &job.trigger, (host.now)())
+    });
+    if job.full_refresh == Some(FullRefresh::All) {
+        record.progress.streams.clear();
+    }
+    record.progress.streams.retain(|stream, _| !afresh.contains(stream));
+    record.begin_call();
+    Ok(record)
+}
+
+/// Makes the call a part of its run: what is done is left out, and time ends where the run's does.
+fn join(run: &mut Run, catalog: &mut ConfiguredCatalog, record: &RunRecord, now: Timestamp) {
+    let known = &record.progress.streams;
+    let done = known.iter().filter(|(_, stream)| stream.status.is_terminal());
+    let done: BTreeSet<String> = done.map(|(name, _)| name.clone()).collect();
+    let of_run = &mut run.state.sync_run;
+    of_run.progress = progress::resumed(record.progress.clone(), names(catalog), now);
+    leave_out_done(catalog, &done);
+    if let Some(ceiling) = record.time_ceiling {
+        bound(catalog, ceiling);
+    }
+    of_run.run_id = Some(record.run_id.clone());
+    of_run.time_ceiling = record.time_ceiling;
+    run.request = progress::fresh(names(catalog), now);
+}
+
+fn names(catalog: &ConfiguredCatalog) -> impl Iterator<Item = &str> {
+    catalog.streams.iter().map(|configured| configured.stream.name.as_str())
 }
 
 fn resumed_count(catalog: &ConfiguredCatalog, run: &Run) -> usize {

@@ -14,6 +14,29 @@ pub fn fresh<'a>(streams: impl Iterator<Item = &'a str>, now: Timestamp) -> Prog
     }
 }
 
+/// Progress of a run that goes on with `streams`, from where it was left.
+///
+/// The time between two calls does not count: the start is moved so that what counts is the time at
+/// work. How a connection failed in an earlier call says nothing of this one.
+pub fn resumed<'a>(
+    kept: Progress,
+    streams: impl Iterator<Item = &'a str>,
+    now: Timestamp,
+) -> Progress {
+    let mut known = kept.streams;
+    let elapsed = i64::try_from(kept.elapsed_ms).unwrap_or_default();
+    let mut progress = Progress {
+        started_at: Timestamp::from_millis(now.millis().saturating_sub(elapsed)),
+        connection_status: None,
+        streams: streams
+            .map(|name| (name.to_owned(), known.remove(name).unwrap_or_default()))
+            .collect(),
+        ..kept
+    };
+    progress.derived.status = run_status(&progress);
+    progress
+}
+
 /// Takes in one message that the engine saw at `ts`.
 pub fn fold(progress: &mut Progress, message: &Message, ts: Timestamp) {
     match message {

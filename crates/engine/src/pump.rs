@@ -3,6 +3,10 @@
 //! Lines are collected while more are ready and written in one piece, so that a record costs a copy
 //! and no wake-up. A full pipe waits here: that is all the back-pressure there is.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
 use protocol::ndjson::{FrameError, Reader};
 use protocol::{Timestamp, excerpt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -35,12 +39,34 @@ pub(crate) struct Pumped {
     pub(crate) end: PumpEnd,
 }
 
+/// What a pump did so far, for whoever watches for silence.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// Pieces that came from the source.
+    pub(crate) taken: AtomicU64,
+    /// Pieces that the destination took.
+    pub(crate) given: AtomicU64,
+    /// States among them.
+    pub(crate) states: AtomicU64,
+    /// Whether the destination has one before it now.
+    pub(crate) waiting: AtomicBool,
+}
+
+/// Whom a pump tells what it does.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    /// What the gate noticed.
+    pub(crate) notes: mpsc::Sender<Note>,
+    /// What was moved.
+    pub(crate) activity: Arc<Activity>,
+}
+
 /// Runs until either side ends, then closes both pipes.
 pub(crate) async fn pump(
     mut from: Reader<impl AsyncRead + Unpin>,
     mut gate: Gate,
     mut to: impl AsyncWrite + Unpin,
-    notes: mpsc::Sender<Note>,
+    reports: Reports,
     now: fn() -> Timestamp,
 ) -> Pumped {
     let mut chunk = Vec::with_capacity(CHUNK);
@@ -49,12 +75,14 @@ pub(crate) async fn pump(
             Filled::Full => {}
             Filled::End(end) => break end,
         }
-        if !deliver(&mut gate, &mut chunk, &mut to, &notes).await {
+        reports.activity.taken.fetch_add(1, Relaxed);
+        if !deliver(&mut gate, &mut chunk, &mut to, &reports).await {
             break PumpEnd::Closed;
         }
     };
     // What came before a bad line is good, and goes on.
-    let delivered = end == PumpEnd::Closed || deliver(&mut gate, &mut chunk, &mut to, &notes).await;
+    let delivered =
+        end == PumpEnd::Closed || deliver(&mut gate, &mut chunk, &mut to, &reports).await;
     let closed = to.shutdown().await.is_ok();
     let end = if end == PumpEnd::Clean && !(delivered && closed) { PumpEnd::Closed } else { end };
     Pumped { gate, end }
@@ -97,13 +125,18 @@ async fn deliver(
     gate: &mut Gate,
     chunk: &mut Vec<u8>,
     to: &mut (impl AsyncWrite + Unpin),
-    notes: &mpsc::Sender<Note>,
+    reports: &Reports,
 ) -> bool {
     for note in gate.take_notes() {
         // Nobody hears it when the run is being torn down.
-        notes.send(note).await.ok();
+        reports.notes.send(note).await.ok();
     }
+    let activity = &reports.activity;
+    activity.waiting.store(true, Relaxed);
     let written = to.write_all(chunk).await.is_ok();
+    activity.waiting.store(false, Relaxed);
+    activity.given.fetch_add(1, Relaxed);
+    activity.states.store(gate.state_count(), Relaxed);
     chunk.clear();
     // One huge record must not stay as memory.
     chunk.shrink_to(CHUNK.saturating_mul(2));
@@ -123,7 +156,8 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(64);
         let mut out = Vec::new();
         let from = Reader::new(input.as_bytes());
-        let pumped = pump(from, gate, &mut out, sender, || Timestamp::EPOCH).await;
+        let reports = Reports { notes: sender, activity: Arc::default() };
+        let pumped = pump(from, gate, &mut out, reports, || Timestamp::EPOCH).await;
         while receiver.recv().await.is_some() {}
         (pumped.end, String::from_utf8(out).unwrap())
     }
@@ -160,7 +194,8 @@ mod tests {
         let input = format!("{GOOD}\n").repeat(3);
         let from = Reader::new(input.as_bytes());
         let gate = Gate::new(&catalog, "source/test");
-        let pumped = pump(from, gate, near, sender, || Timestamp::EPOCH).await;
+        let reports = Reports { notes: sender, activity: Arc::default() };
+        let pumped = pump(from, gate, near, reports, || Timestamp::EPOCH).await;
         assert_eq!(pumped.end, PumpEnd::Closed);
     }
 }

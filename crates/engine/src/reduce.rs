@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Message, Places, SourceState, StateMessage, StateScope, SyncState, Timestamp, Written,
+    Message, Places, Progress, SourceState, StateMessage, StateScope, SyncState, Timestamp, Written,
 };
 use serde_json::value::RawValue;
 
@@ -44,12 +44,15 @@ pub struct Run {
     pub run_id: String,
     /// What the store has: where a new pair of processes begins.
     pub saved: SourceState,
+    /// Progress of this call alone.
+    pub request: Progress,
 }
 
 impl Run {
     /// Takes in one message that the engine saw at `ts`.
     pub fn fold(&mut self, message: &Message, ts: Timestamp) {
         progress::fold(&mut self.state.sync_run.progress, message, ts);
+        progress::fold(&mut self.request, message, ts);
         match message {
             Message::SourceState(state) => {
                 self.keep(state);
@@ -64,6 +67,18 @@ impl Run {
             | Message::Progress(_)
             | Message::Eof(_) => {}
         }
+    }
+
+    /// Takes in a record that the destination echoed at `ts`.
+    pub fn fold_echo(&mut self, stream: &str, ts: Timestamp) {
+        progress::fold_echo(&mut self.state.sync_run.progress, stream, ts);
+        progress::fold_echo(&mut self.request, stream, ts);
+    }
+
+    /// Takes in that it is `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        progress::advance(&mut self.state.sync_run.progress, now);
+        progress::advance(&mut self.request, now);
     }
 
     /// Takes in that the store has it now.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::{Class, ConfiguredCatalog, Message, StreamStatus, StreamStatusKind};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::catalog::with_children;
 use crate::client::Client;
@@ -25,9 +26,10 @@ pub async fn sync<C: Client>(
     client: &mut C,
     mut stop: StopReceiver,
 ) -> Outcome {
+    let began = Instant::now();
     let mut desk = Desk::new(client, host.now);
     let prepared = tokio::select! {
-        prepared = Box::pin(prepare(job, host, &mut desk)) => prepared
+        prepared = Box::pin(prepare(job, host, began, &mut desk)) => prepared
             .map_err(|failure| Ending { failures: vec![failure], ..Ending::default() }),
         cause = asked_to_stop(&mut stop) => {
             Err(Ending { stopped: Some(cause), ..Ending::default() })
@@ -51,6 +53,10 @@ async fn legs<C: Client>(
     stop: &mut StopReceiver,
 ) -> Ending {
     let limited = is_limited(plan);
+    if plan.is_continued && plan.catalog.streams.is_empty() {
+        // All of the run was done, and only this had not been told.
+        return Ending::default();
+    }
     loop {
         let leg = match Leg::start(host, plan, desk, run) {
             Ok((leg, out)) => Box::pin(leg.follow(out, stop)).await,
@@ -58,9 +64,15 @@ async fn legs<C: Client>(
         };
         let goes_on = leg.failures.is_empty() && leg.stopped.is_none();
         if !goes_on || leg.failed_streams.is_empty() {
-            let LegEnd { failures, stopped, differences, unfinished, at_limit, .. } = leg;
-            let mismatches = differences;
-            return Ending { failures, stopped, mismatches, unfinished, limited, at_limit };
+            return Ending {
+                failures: leg.failures,
+                stopped: leg.stopped,
+                mismatches: leg.differences,
+                unfinished: leg.unfinished,
+                limited,
+                at_limit: leg.at_limit,
+                dropped: leg.dropped,
+            };
         }
         leave_out(&mut plan.catalog, &leg.failed_streams, desk, run, host).await;
         if plan.catalog.streams.is_empty() {
@@ -123,7 +135,8 @@ async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Out
         let places: Value = json!(run.places);
         state.destination.insert("places".to_owned(), places);
     }
-    let outcome = conclude(ending, state);
+    let outcome = conclude(ending, state, run.request);
+    desk.close(&outcome).await;
     desk.say(&Message::Eof(Box::new(outcome.eof.clone()))).await;
     outcome
 }

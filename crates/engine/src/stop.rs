@@ -11,6 +11,21 @@ pub enum StopCause {
     Terminate,
     /// Whoever read our output has gone.
     ClientGone,
+    /// The time is over.
+    TimeLimit,
+    /// As many states were confirmed as were asked for.
+    StateLimit,
+}
+
+impl StopCause {
+    /// Whether nobody asked for it: a limit was reached.
+    #[must_use]
+    pub const fn is_limit(self) -> bool {
+        match self {
+            Self::TimeLimit | Self::StateLimit => true,
+            Self::Interrupt | Self::Terminate | Self::ClientGone => false,
+        }
+    }
 }
 
 /// What is asked of a run.

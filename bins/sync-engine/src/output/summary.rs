@@ -87,7 +87,7 @@ const fn next(outcome: &Outcome) -> &'static str {
 mod tests {
     use engine::outcome::{Ending, conclude};
     use engine::{Failure, Side};
-    use protocol::{Class, SyncState};
+    use protocol::{Class, Progress, SyncState};
 
     use super::*;
 
@@ -113,7 +113,8 @@ mod tests {
             ("a", StreamRunStatus::Completed, 1500, None),
             ("b", StreamRunStatus::Skipped, 0, Some("not enabled")),
         ]);
-        let outcome = conclude(Ending::default(), state);
+        let request = state.sync_run.progress.clone();
+        let outcome = conclude(Ending::default(), state, request);
         assert_eq!(
             summary(&outcome, Volume::Usual),
             [
@@ -131,7 +132,7 @@ mod tests {
         let message = "source-stripe: the key sk_live_abcdefghijkl1234 was refused";
         let failure = Failure::new(Side::Source, Class::Credentials, "x", message);
         let ending = Ending { failures: vec![failure], ..Ending::default() };
-        let outcome = conclude(ending, SyncState::default());
+        let outcome = conclude(ending, SyncState::default(), Progress::default());
         assert_eq!(
             summary(&outcome, Volume::Quiet),
             [

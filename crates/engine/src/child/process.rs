@@ -29,6 +29,8 @@ pub struct Launcher {
     pub step: Vec<OsString>,
     /// Who hears what children say on stderr while they run.
     pub listener: Option<Listener>,
+    /// How long a child may take to answer one question; none is for ever.
+    pub patience: Option<Duration>,
 }
 
 impl fmt::Debug for Launcher {

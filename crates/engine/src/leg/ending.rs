@@ -7,10 +7,12 @@ use protocol::{Class, ConfiguredCatalog, ConfiguredStream};
 use tokio::time::timeout;
 
 use super::pair::Leg;
+use super::watch::Stalled;
 use crate::child::{Child, ChildError, End};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::gate::Gate;
+use crate::outcome::STALLED;
 use crate::pump::PumpEnd;
 use crate::stop::StopCause;
 
@@ -26,9 +28,35 @@ pub(crate) struct LegEnd {
     pub(crate) differences: Vec<String>,
     pub(crate) unfinished: Vec<String>,
     pub(crate) at_limit: Vec<String>,
+    pub(crate) dropped: BTreeMap<String, u64>,
 }
 
 impl<C: Client> Leg<'_, '_, C> {
+    /// Ends a side that did nothing for too long; the other one is drained.
+    pub(super) fn stall(&mut self, stalled: Stalled) {
+        let (child, connector, owed) = match stalled {
+            Stalled::Source => (&mut self.source, &self.plan.source.connector, "it sent nothing"),
+            Stalled::Destination => (
+                &mut self.destination,
+                &self.plan.destination.connector,
+                "it took no input, confirmed no state or did not end",
+            ),
+        };
+        let words = child.last_words();
+        let said =
+            words.last().map_or_else(String::new, |word| format!("; its last words: {word}"));
+        let message = format!(
+            "{} did nothing for {} s: {owed}{said}; run again, or raise `--stall-timeout`",
+            child.name(),
+            self.plan.stall.as_secs(),
+        );
+        self.stalled.push(connector.failure(Class::Internal, STALLED, message));
+        child.kill();
+        if stalled == Stalled::Destination {
+            self.stop_source();
+        }
+    }
+
     pub(super) async fn finish(mut self) -> LegEnd {
         // A destination that ends before its input does takes no more of it; the source is told by
         // a closed pipe.
@@ -54,11 +82,11 @@ impl<C: Client> Leg<'_, '_, C> {
         destination: Result<End, ChildError>,
         early: bool,
     ) -> LegEnd {
-        let mut failures = Vec::new();
+        let mut failures = self.stalled.clone();
         let closed =
             early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed);
         let destination = self.destination_failure(destination, closed);
-        if !self.killed {
+        if !self.killed && failures.is_empty() {
             // A source whose reader died is not to blame for how it ends.
             let blameless = destination.is_some() && closed;
             failures.extend(self.source_failure(source).filter(|_| !blameless));
@@ -68,8 +96,12 @@ impl<C: Client> Leg<'_, '_, C> {
         let gate = self.pumped.as_ref().map(|pumped| &pumped.gate);
         let settled = failures.is_empty() && !self.killed;
         let differences = gate.filter(|_| settled).map(|gate| self.heard.differences(gate));
+        let whole = settled && gate.is_some_and(|gate| gate.unfinished().next().is_none());
+        let stopped = self.stopped.or_else(|| self.desk.stopped());
         LegEnd {
-            stopped: self.stopped.or_else(|| self.desk.stopped()),
+            // A limit that was reached when everything had been read cut nothing off.
+            stopped: stopped.filter(|cause| !(whole && cause.is_limit())),
+            dropped: gate.map(|gate| gate.dropped().clone()).unwrap_or_default(),
             failed_streams: self.heard.failed_at_destination.keys().cloned().collect(),
             differences: differences.unwrap_or_default(),
             at_limit: gate.map(|gate| at_limit(&self.plan.catalog, gate)).unwrap_or_default(),

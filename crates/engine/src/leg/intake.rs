@@ -1,13 +1,16 @@
 //! Taking in what a destination says: each line folded, then saved, then shown.
 
 use protocol::ndjson::Reader;
-use protocol::{Control, DecodeError, Kind, Line, Message, Timestamp, excerpt, peek_record_stream};
+use protocol::{
+    Control, DecodeError, Kind, Line, Message, SourceState, StateMessage, StateScope, Timestamp,
+    excerpt, peek_record_stream,
+};
 use tokio::process::ChildStdout;
 
 use super::pair::Leg;
 use crate::client::Client;
 use crate::failure::Side;
-use crate::progress;
+use crate::stop::{Stop, StopCause};
 
 /// Lines of a destination that are taken in before they are saved and shown.
 const BATCH: usize = 1000;
@@ -19,13 +22,18 @@ impl<C: Client> Leg<'_, '_, C> {
         while let Ok(note) = self.notes.try_recv() {
             self.noted(note).await;
         }
+        let before = self.lines;
         let mut good = self.line(&first, out.line_number());
         while good && self.desk.held() < BATCH && out.has_line() {
             let Ok(Some(line)) = out.next().await else { break };
             let line = line.to_vec();
             good = self.line(&line, out.line_number());
         }
+        self.lines = before.max(out.line_number());
         self.desk.settle(self.run).await;
+        if self.plan.budget.is_out_of_states() {
+            self.asked(Stop::Drain(StopCause::StateLimit));
+        }
         if !good {
             // Nothing more that it says can be trusted; what was confirmed is saved.
             self.destination.kill();
@@ -74,7 +82,7 @@ impl<C: Client> Leg<'_, '_, C> {
     fn echoed(&mut self, stream: &str) {
         self.heard.echo(stream);
         let now = (self.host.now)();
-        progress::fold_echo(&mut self.run.state.sync_run.progress, stream, now);
+        self.run.fold_echo(stream, now);
     }
 
     fn message(&mut self, message: Message, raw: &[u8], now: Timestamp) {
@@ -83,12 +91,35 @@ impl<C: Client> Leg<'_, '_, C> {
             // A new configuration may hold secrets: it is used, not shown.
             return self.control(control);
         }
+        self.budget(&message);
         self.run.fold(&message, now);
         if !self.heard.failed_at_destination.is_empty() {
             self.stop_source();
         }
         let emitted_by = self.name_of(side);
         self.desk.hold(emitted_by, now, Some(message), raw);
+    }
+
+    /// Counts what was confirmed; a state that says what is known already moves nothing.
+    fn budget(&mut self, message: &Message) {
+        let budget = &mut self.plan.budget;
+        match message {
+            Message::SourceState(state) => {
+                budget.count_state();
+                if is_news(state, &self.run.saved) {
+                    budget.moved();
+                }
+            }
+            Message::StreamStatus(status) if status.kind.is_terminal() => budget.moved(),
+            Message::StreamStatus(_)
+            | Message::Log(_)
+            | Message::Spec(_)
+            | Message::ConnectionStatus(_)
+            | Message::Catalog(_)
+            | Message::Control(_)
+            | Message::Progress(_)
+            | Message::Eof(_) => {}
+        }
     }
 
     /// Holds from the next pair of processes on.
@@ -112,4 +143,10 @@ impl<C: Client> Leg<'_, '_, C> {
             Side::Engine => side.to_string(),
         }
     }
+}
+
+/// Whether a stream got further than the store knows.
+fn is_news(state: &StateMessage, saved: &SourceState) -> bool {
+    let StateScope::Stream(stream) = &state.scope else { return false };
+    saved.streams.get(stream).is_none_or(|known| known.get() != state.data.get())
 }

@@ -3,6 +3,7 @@
 mod ending;
 mod intake;
 mod pair;
+mod watch;
 
 pub(crate) use ending::LegEnd;
 pub(crate) use pair::Leg;

@@ -1,5 +1,7 @@
 //! Starting a pair, and following it: of what happens next the most urgent first.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use protocol::Message;
@@ -10,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::ending::{GRACE, LegEnd};
+use super::watch::{Seen, Watch};
 use crate::child::Child;
 use crate::client::Client;
 use crate::desk::Desk;
@@ -17,9 +20,9 @@ use crate::failure::{Failure, Side, chain};
 use crate::gate::{Gate, Note};
 use crate::heard::Heard;
 use crate::job::Host;
+use crate::limits::Reached;
 use crate::prepare::Plan;
-use crate::progress;
-use crate::pump::{PumpEnd, Pumped, pump};
+use crate::pump::{Activity, PumpEnd, Pumped, Reports, pump};
 use crate::reduce::Run;
 use crate::stop::{Stop, StopCause, StopReceiver};
 
@@ -45,6 +48,12 @@ pub(crate) struct Leg<'l, 'd, C> {
     /// When the source is killed, if it was asked to stop.
     pub(super) deadline: Option<Instant>,
     pub(super) ticks: Interval,
+    pub(super) activity: Arc<Activity>,
+    /// Lines that the destination wrote.
+    pub(super) lines: u64,
+    watch: Watch,
+    /// Sides that did nothing for too long.
+    pub(super) stalled: Vec<Failure>,
 }
 
 /// What happened next.
@@ -53,6 +62,8 @@ enum Step {
     Noted(Note),
     Pumped(Option<Pumped>),
     TooLong,
+    Limit(Reached),
+    Look,
     Line(Vec<u8>),
     Garbled(String),
     Tick,
@@ -83,7 +94,10 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                 "a pipe is missing",
             ));
         };
-        pumping.spawn(pump(from, gate, to, sender, host.now));
+        let activity = Arc::<Activity>::default();
+        let reports = Reports { notes: sender, activity: Arc::clone(&activity) };
+        pumping.spawn(pump(from, gate, to, reports, host.now));
+        let watch = Watch::new(plan.stall, Instant::now(), Seen::default());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let leg = Self {
@@ -103,6 +117,10 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             stopping: false,
             deadline: None,
             ticks,
+            activity,
+            lines: 0,
+            watch,
+            stalled: Vec::new(),
         };
         Ok((leg, out))
     }
@@ -122,6 +140,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                     self.deadline = None;
                     self.source.kill();
                 }
+                Step::Limit(reached) => self.limit(reached),
+                Step::Look => self.look(),
                 Step::Line(line) => self.lines(line, &mut out).await,
                 Step::Garbled(why) => {
                     self.garbled = Some(why);
@@ -141,19 +161,18 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
 
     /// The next thing that happens; of several the most urgent.
     async fn next(&mut self, out: &mut Reader<ChildStdout>, stop: &mut StopReceiver) -> Step {
-        let deadline = self.deadline;
-        let too_long = async {
-            match deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let too_long = at(self.deadline);
+        let limit = self.plan.budget.next();
+        let limited = at(limit.map(|(at, _)| at));
+        let look = self.watch.next();
         tokio::select! {
             biased;
             asked = stop.changed() => Step::Asked(asked),
             Some(note) = self.notes.recv() => Step::Noted(note),
             Some(pumped) = self.pumping.join_next() => Step::Pumped(pumped.ok()),
             () = too_long => Step::TooLong,
+            () = limited => Step::Limit(limit.map_or(Reached::Hard, |(_, reached)| reached)),
+            () = sleep_until(look) => Step::Look,
             line = out.next() => match line {
                 Ok(Some(line)) => Step::Line(line.to_vec()),
                 Ok(None) => Step::End,
@@ -163,7 +182,31 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         }
     }
 
-    fn asked(&mut self, asked: Stop) {
+    fn limit(&mut self, reached: Reached) {
+        self.plan.budget.passed(reached, Instant::now());
+        self.asked(match reached {
+            Reached::Soft => Stop::Drain(StopCause::TimeLimit),
+            Reached::Hard => Stop::Kill(StopCause::TimeLimit),
+        });
+    }
+
+    fn look(&mut self) {
+        let activity = &self.activity;
+        let seen = Seen {
+            taken: activity.taken.load(Relaxed),
+            given: activity.given.load(Relaxed),
+            states: activity.states.load(Relaxed),
+            waiting: activity.waiting.load(Relaxed),
+            ended: self.pumped.is_some(),
+            lines: self.lines,
+        };
+        let stalled = self.watch.look(seen, Instant::now());
+        if let Some(stalled) = stalled {
+            self.stall(stalled);
+        }
+    }
+
+    pub(super) fn asked(&mut self, asked: Stop) {
         match asked {
             Stop::Go => {}
             Stop::Drain(cause) => {
@@ -217,10 +260,17 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
     }
 
     async fn tick(&mut self) {
-        let progress = &mut self.run.state.sync_run.progress;
-        progress::advance(progress, (self.host.now)());
-        let message = Message::Progress(progress.clone());
+        self.run.advance((self.host.now)());
+        let message = Message::Progress(self.run.state.sync_run.progress.clone());
         self.desk.say(&message).await;
+        self.desk.beat().await;
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

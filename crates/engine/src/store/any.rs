@@ -6,9 +6,11 @@ use protocol::ConnectorConfig;
 
 use super::file::FileStore;
 use super::kept::{Kept, Pipeline, StoreError};
+use super::lease::Holder;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use crate::reduce::Unsaved;
+use crate::runlog::RunRecord;
 
 /// Where somebody wants state to be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +21,8 @@ pub enum StoreChoice {
     Auto,
     /// In this file.
     File(PathBuf),
+    /// In tables of this PostgreSQL database, in the schema that `?schema=` names.
+    Postgres(String),
     /// Nowhere: every run begins afresh.
     Nowhere,
 }
@@ -62,6 +66,9 @@ impl Store {
         Ok(match choice {
             StoreChoice::Nowhere => Self::Nowhere,
             StoreChoice::File(path) => Self::File(FileStore::new(path.clone(), pipeline)),
+            StoreChoice::Postgres(url) => {
+                Self::Postgres(Box::new(PostgresStore::at(pipeline, url)?))
+            }
             StoreChoice::Auto => match destination.connector_type.as_str() {
                 "postgres" => {
                     Self::Postgres(Box::new(PostgresStore::new(pipeline, &destination.config)?))
@@ -76,7 +83,8 @@ impl Store {
     #[must_use]
     pub const fn is_in_the_copy(&self) -> bool {
         match self {
-            Self::Postgres(_) | Self::Sqlite(_) => true,
+            Self::Postgres(store) => store.is_in_the_copy(),
+            Self::Sqlite(_) => true,
             Self::File(_) | Self::Nowhere => false,
         }
     }
@@ -147,6 +155,106 @@ impl Store {
             Self::Postgres(store) => store.reset(streams).await,
             Self::Sqlite(store) => store.reset(streams.map(<[String]>::to_vec)).await,
             Self::File(store) => store.reset(streams.map(<[String]>::to_vec)).await,
+            Self::Nowhere => Ok(()),
+        }
+    }
+
+    /// Takes the pipeline for one run; `false` when there is nowhere yet to say so.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] when another run has it and lives; else see [`StoreError`].
+    pub async fn acquire(&mut self, holder: &Holder) -> Result<bool, StoreError> {
+        match self {
+            Self::Postgres(store) => store.acquire(holder).await,
+            Self::Sqlite(store) => store.acquire(holder).await,
+            Self::File(store) => store.acquire(holder).await,
+            Self::Nowhere => Ok(true),
+        }
+    }
+
+    /// Whether this process has the pipeline.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        match self {
+            Self::Postgres(store) => store.holder.is_some(),
+            Self::Sqlite(store) => store.holder.is_some(),
+            Self::File(store) => store.is_locked(),
+            Self::Nowhere => true,
+        }
+    }
+
+    /// Says that the run that took the pipeline lives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TakenOver`] when another run has taken it since; else see [`StoreError`].
+    pub async fn beat(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(store) => store.beat().await,
+            Self::Sqlite(store) => store.beat().await,
+            // A lock of the file lasts as long as its process.
+            Self::File(_) | Self::Nowhere => Ok(()),
+        }
+    }
+
+    /// Gives the pipeline back, if this store took it.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn release(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(store) => store.release().await,
+            Self::Sqlite(store) => store.release().await,
+            Self::File(store) => {
+                store.release();
+                Ok(())
+            }
+            Self::Nowhere => Ok(()),
+        }
+    }
+
+    /// The latest runs of the pipeline, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn runs(&mut self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        match self {
+            Self::Postgres(store) => store.runs(None, limit).await,
+            Self::Sqlite(store) => store.runs(None, limit).await,
+            Self::File(store) => store.runs(limit).await,
+            Self::Nowhere => Ok(Vec::new()),
+        }
+    }
+
+    /// The run of this name, if the log has it.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn run(&mut self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+        let mut found = match self {
+            Self::Postgres(store) => store.runs(Some(run_id), 1).await?,
+            Self::Sqlite(store) => store.runs(Some(run_id), 1).await?,
+            Self::File(store) => store.runs(u32::MAX).await?,
+            Self::Nowhere => Vec::new(),
+        };
+        found.retain(|run| run.run_id == run_id);
+        Ok(found.pop())
+    }
+
+    /// Keeps where a run stands.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn save_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(store) => store.save_run(run).await,
+            Self::Sqlite(store) => store.save_run(run).await,
+            Self::File(store) => store.save_run(run).await,
             Self::Nowhere => Ok(()),
         }
     }

@@ -1,14 +1,17 @@
 //! State in a file of its own: written whole, beside the old one, then put in its place.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use protocol::SourceState;
+use protocol::{SourceState, StreamRunStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::kept::{Kept, Pipeline, StoreError};
+use super::lease::Holder;
 use crate::reduce::Unsaved;
+use crate::runlog::RunRecord;
 
 /// State in a JSON file.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct FileStore {
     name: String,
     /// What the file holds, so that a save need not read it.
     body: Option<Body>,
+    /// Locked while this process runs the pipeline.
+    lock: Option<File>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -25,11 +30,26 @@ struct Body {
     sync_id: String,
     pipeline: Pipeline,
     source: SourceState,
+    /// The latest runs, the oldest first.
+    runs: Vec<RunRecord>,
+    /// When each stream was complete the last time.
+    freshness: BTreeMap<String, Fresh>,
 }
+
+/// How fresh a stream is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Fresh {
+    run_id: String,
+    up_to: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+}
+
+/// How many runs a file keeps.
+const RUNS: usize = 100;
 
 impl FileStore {
     pub(super) fn new(path: PathBuf, name: &str) -> Self {
-        Self { path, name: name.to_owned(), body: None }
+        Self { path, name: name.to_owned(), body: None, lock: None }
     }
 
     pub(super) fn describe(&self) -> String {
@@ -64,6 +84,65 @@ impl FileStore {
         match streams {
             None => body.source = SourceState::default(),
             Some(streams) => body.source.streams.retain(|name, _| !streams.contains(name)),
+        }
+        self.write(body).await
+    }
+
+    /// The lock is a file beside the state that stays; the operating system lets go of it when its
+    /// process ends, however it ends.
+    pub(super) async fn acquire(&mut self, holder: &Holder) -> Result<bool, StoreError> {
+        if self.lock.is_some() {
+            return Ok(true);
+        }
+        let mut path = self.path.clone().into_os_string();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let words = holder.to_string();
+        let at = path.clone();
+        let locked = tokio::task::spawn_blocking(move || lock(&at, &words));
+        let locked = locked.await.map_err(|error| StoreError::CutOff(error.to_string()))?;
+        let path = path.display().to_string();
+        match locked.map_err(|source| StoreError::File { doing: "locking", path, source })? {
+            Ok(file) => {
+                self.lock = Some(file);
+                Ok(true)
+            }
+            Err(holder) => Err(StoreError::Held { pipeline: self.name.clone(), holder }),
+        }
+    }
+
+    pub(super) const fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    pub(super) fn release(&mut self) {
+        self.lock = None;
+    }
+
+    pub(super) async fn runs(&mut self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        let body = self.body().await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let runs = body.runs.iter().rev().take(limit).cloned().collect();
+        self.body = Some(body);
+        Ok(runs)
+    }
+
+    pub(super) async fn save_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
+        let mut body = self.body().await?;
+        body.runs.retain(|known| known.run_id != run.run_id);
+        body.runs.push(run.clone());
+        let too_many = body.runs.len().saturating_sub(RUNS);
+        body.runs.drain(..too_many);
+        for (name, stream) in &run.progress.streams {
+            let known = body.freshness.get(name).is_some_and(|fresh| fresh.run_id == run.run_id);
+            if stream.status == StreamRunStatus::Completed && !known {
+                let fresh = Fresh {
+                    run_id: run.run_id.clone(),
+                    up_to: run.time_ceiling,
+                    completed_at: run.ended_at,
+                };
+                body.freshness.insert(name.clone(), fresh);
+            }
         }
         self.write(body).await
     }
@@ -110,18 +189,37 @@ impl FileStore {
     }
 }
 
+/// The locked file, or what its holder wrote into it.
+fn lock(path: &Path, holder: &str) -> io::Result<Result<File, String>> {
+    std::fs::create_dir_all(folder_of(path))?;
+    let mut options = File::options();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Err(std::fs::read_to_string(path)?)),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    file.set_len(0)?;
+    file.write_all(holder.as_bytes())?;
+    Ok(Ok(file))
+}
+
 /// Whoever reads the file, whenever the power goes, finds the old text or the new one, whole.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,22 @@ pub enum StoreError {
         /// The pipeline that was asked for.
         wanted: String,
     },
+    /// Another run of the pipeline is at work.
+    #[error("the pipeline `{pipeline}` is being run by {holder}; wait until it ends, or stop it")]
+    Held {
+        /// The pipeline.
+        pipeline: String,
+        /// Who runs it, and since when if that is known.
+        holder: String,
+    },
+    /// Another run took the pipeline over while this one was silent.
+    #[error(
+        "another run took the pipeline `{pipeline}` over, because this one was not heard of for 20 seconds; nothing more is saved here"
+    )]
+    TakenOver {
+        /// The pipeline.
+        pipeline: String,
+    },
     /// What was to be saved is no JSON.
     #[error("writing state as JSON: {0}")]
     Encode(#[from] serde_json::Error),
@@ -94,12 +110,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A word for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::TakenOver { .. } => "taken_over",
+            Self::Postgres { .. }
+            | Self::Sqlite { .. }
+            | Self::File { .. }
+            | Self::Damaged { .. }
+            | Self::OtherPipeline { .. }
+            | Self::Encode(_)
+            | Self::CutOff(_) => "state_store",
+        }
+    }
+
     /// Who has to act.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
             Self::Postgres { source, .. } => class_of(source),
             Self::Damaged { .. } | Self::OtherPipeline { .. } => Class::Config,
+            Self::Held { .. } | Self::TakenOver { .. } => Class::Unreachable,
             Self::Sqlite { .. } | Self::File { .. } | Self::Encode(_) | Self::CutOff(_) => {
                 Class::Internal
             }

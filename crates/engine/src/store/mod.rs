@@ -3,8 +3,12 @@
 mod any;
 mod file;
 mod kept;
+mod lease;
 mod postgres;
+mod postgres_runs;
 mod sqlite;
+mod sqlite_runs;
 
 pub use any::{Store, StoreChoice};
 pub use kept::{Kept, Pipeline, StoreError};
+pub use lease::Holder;

@@ -9,16 +9,25 @@ use serde_json::value::RawValue;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::kept::{GLOBAL, Kept, Pipeline, StoreError};
+use super::lease::Holder;
+use super::postgres_runs::keeps;
 use crate::config::Config;
 use crate::pipeline::DEFAULT_SCHEMA;
 use crate::reduce::Unsaved;
 
 /// The engine's own tables.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "sync_state",
-    sql: include_str!("../../../../migrations/0001_sync_state.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "sync_state",
+        sql: include_str!("../../../../migrations/0001_sync_state.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "sync_run",
+        sql: include_str!("../../../../migrations/0002_sync_run.sql"),
+    },
+];
 
 /// How often a save is tried when the connection is lost, with twice the wait each time.
 const TRIES: u32 = 6;
@@ -26,10 +35,13 @@ const TRIES: u32 = 6;
 /// State in tables beside the data.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pipeline: String,
+    pub(super) pipeline: String,
     settings: Settings,
-    schema: Ident,
+    pub(super) schema: Ident,
     client: Option<Client>,
+    in_the_copy: bool,
+    /// Who runs the pipeline, once that is this process.
+    pub(super) holder: Option<Holder>,
 }
 
 impl PostgresStore {
@@ -43,7 +55,21 @@ impl PostgresStore {
             settings: Settings::from_url(url).map_err(unusable)?,
             schema: Ident::new(text("schema").unwrap_or(DEFAULT_SCHEMA)).map_err(unusable)?,
             client: None,
+            in_the_copy: true,
+            holder: None,
         })
+    }
+
+    /// In a database of its own choice, in the schema that `?schema=` names.
+    pub(super) fn at(pipeline: &str, url: &str) -> Result<Self, StoreError> {
+        let (url, schema) = split_schema(url);
+        let config = [("url", url), ("schema", schema)];
+        let config = config.map(|(key, value)| (key.to_owned(), Value::from(value)));
+        Ok(Self { in_the_copy: false, ..Self::new(pipeline, &config.into_iter().collect())? })
+    }
+
+    pub(super) const fn is_in_the_copy(&self) -> bool {
+        self.in_the_copy
     }
 
     pub(super) fn describe(&self) -> String {
@@ -82,7 +108,13 @@ impl PostgresStore {
         let mut wait = Duration::from_millis(500);
         let mut tries = 1;
         loop {
-            let Err(source) = self.try_save(&names, &states, pipeline).await else { return Ok(()) };
+            let source = match self.try_save(&names, &states, pipeline).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    return Err(StoreError::TakenOver { pipeline: self.pipeline.clone() });
+                }
+                Err(source) => source,
+            };
             let passing = matches!(
                 source.failure(),
                 pg::Failure::Later | pg::Failure::Unreachable | pg::Failure::Internal
@@ -118,7 +150,7 @@ impl PostgresStore {
 
     /// The connection, opened when there is none. Statements are sent unnamed, so that they work
     /// behind a pooler.
-    async fn client(&mut self) -> Result<&mut Client, pg::Error> {
+    pub(super) async fn client(&mut self) -> Result<&mut Client, pg::Error> {
         let client = match self.client.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
             None => pg::connect(&self.settings).await?,
@@ -126,7 +158,7 @@ impl PostgresStore {
         Ok(self.client.insert(client))
     }
 
-    async fn has_table(&mut self, table: &str) -> Result<bool, pg::Error> {
+    pub(super) async fn has_table(&mut self, table: &str) -> Result<bool, pg::Error> {
         let schema = self.schema.name().to_owned();
         let asked = "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2";
         let values: [(&(dyn ToSql + Sync), Type); 2] =
@@ -174,16 +206,23 @@ impl PostgresStore {
         Ok(())
     }
 
+    /// Says whether it was saved: not when another run has the pipeline.
     async fn try_save(
         &mut self,
         names: &[&str],
         states: &[&str],
         pipeline: Option<&Pipeline>,
-    ) -> Result<(), pg::Error> {
+    ) -> Result<bool, pg::Error> {
         let failed = |source| pg::Error::query("writing `_sync_state`", &source);
         let (schema, id) = (self.schema.clone(), self.pipeline.clone());
+        let holder = self.holder.clone();
         let client = self.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
+        if let Some(holder) = &holder
+            && !keeps(&transaction, &schema, &id, holder).await.map_err(failed)?
+        {
+            return Ok(false);
+        }
         let statement = format!(
             "INSERT INTO {schema}._sync_state (sync_id, stream, state, updated_at) \
              SELECT $1, name, data::jsonb, now() FROM unnest($2::text[], $3::text[]) AS s (name, data) \
@@ -196,8 +235,21 @@ impl PostgresStore {
         if let Some(pipeline) = pipeline {
             save_pipeline(&transaction, &schema, &id, pipeline).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
     }
+}
+
+/// Takes `schema` out of the parameters of a URL.
+fn split_schema(url: &str) -> (String, String) {
+    let Some((base, query)) = url.split_once('?') else {
+        return (url.to_owned(), DEFAULT_SCHEMA.to_owned());
+    };
+    let (ours, rest): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|parameter| parameter.starts_with("schema="));
+    let schema = ours.first().and_then(|parameter| parameter.strip_prefix("schema="));
+    let url = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
+    (url, schema.unwrap_or(DEFAULT_SCHEMA).to_owned())
 }
 
 async fn save_pipeline(
@@ -221,4 +273,18 @@ async fn save_pipeline(
         (&pinned, Type::TEXT),
     ];
     transaction.query_typed(&statement, &values).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_taken_out_of_the_address_and_the_rest_stays() {
+        let split = |url| split_schema(url);
+        let expected = ("postgres://h/d?sslmode=require".to_owned(), "s".to_owned());
+        assert_eq!(split("postgres://h/d?schema=s&sslmode=require"), expected);
+        assert_eq!(split("postgres://h/d?schema=s").0, "postgres://h/d");
+        assert_eq!(split("postgres://h/d").1, DEFAULT_SCHEMA);
+    }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::kept::{GLOBAL, Kept, Pipeline, StoreError};
+use super::lease::Holder;
+use super::sqlite_runs;
 use crate::config::Config;
 use crate::reduce::Unsaved;
 
@@ -29,15 +31,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// State in tables beside the data.
 #[derive(Debug)]
 pub struct SqliteStore {
-    pipeline: String,
-    path: String,
+    pub(super) pipeline: String,
+    pub(super) path: String,
     connection: Option<Connection>,
+    /// Who runs the pipeline, once that is this process.
+    pub(super) holder: Option<Holder>,
 }
 
 impl SqliteStore {
     pub(super) fn new(pipeline: &str, config: &Config) -> Self {
         let path = config.get("path").and_then(Value::as_str).unwrap_or_default();
-        Self { pipeline: pipeline.to_owned(), path: path.to_owned(), connection: None }
+        Self {
+            pipeline: pipeline.to_owned(),
+            path: path.to_owned(),
+            connection: None,
+            holder: None,
+        }
     }
 
     pub(super) fn describe(&self) -> String {
@@ -59,7 +68,11 @@ impl SqliteStore {
     }
 
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.with("making tables for state", |connection| connection.execute_batch(TABLES)).await
+        self.with("making tables for state", |connection| {
+            connection.execute_batch(TABLES)?;
+            connection.execute_batch(sqlite_runs::TABLES)
+        })
+        .await
     }
 
     pub(super) async fn save(
@@ -67,10 +80,15 @@ impl SqliteStore {
         unsaved: Unsaved,
         pipeline: Option<Pipeline>,
     ) -> Result<(), StoreError> {
-        let id = self.pipeline.clone();
-        self.with("saving state", move |connection| {
+        let (id, holder) = (self.pipeline.clone(), self.holder.clone());
+        let saved = self.with("saving state", move |connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Some(holder) = &holder
+                && !sqlite_runs::keeps(&transaction, &id, holder)?
+            {
+                return Ok(false);
+            }
             let states = unsaved.streams.iter().map(|(name, state)| (name.as_str(), state));
             let global = unsaved.global.iter().map(|state| (GLOBAL, state));
             for (stream, state) in states.chain(global) {
@@ -79,9 +97,13 @@ impl SqliteStore {
             if let Some(pipeline) = &pipeline {
                 save_pipeline(&transaction, &id, pipeline)?;
             }
-            transaction.commit()
-        })
-        .await
+            transaction.commit()?;
+            Ok(true)
+        });
+        if saved.await? {
+            return Ok(());
+        }
+        Err(StoreError::TakenOver { pipeline: self.pipeline.clone() })
     }
 
     pub(super) async fn reset(&mut self, streams: Option<Vec<String>>) -> Result<(), StoreError> {
@@ -101,7 +123,7 @@ impl SqliteStore {
     }
 
     /// Does something with the connection on a thread where waiting harms nobody.
-    async fn with<T: Send + 'static>(
+    pub(super) async fn with<T: Send + 'static>(
         &mut self,
         doing: &'static str,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -132,7 +154,7 @@ fn open(path: &str) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn has_table(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_table(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     let asked = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1";
     Ok(connection.query_row(asked, [table], |_| Ok(())).optional()?.is_some())
 }

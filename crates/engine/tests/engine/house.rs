@@ -9,16 +9,20 @@ use engine::child::Launcher;
 use engine::outcome::Outcome;
 use engine::resolve::{Resolver, Role};
 use engine::store::StoreChoice;
-use engine::{Client, Given, Host, Job, Opening, Shown, StopReceiver, StreamDefaults, channel};
+use engine::{
+    Client, Given, Host, Job, Limits, Opening, Shown, StopReceiver, StreamDefaults, channel,
+};
 use protocol::{ConnectorConfig, Timestamp};
 use serde_json::{Value, json};
 
 /// A source and a destination as scripts, with what a test wants to be otherwise.
 pub(crate) struct House {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     overrides: BTreeMap<(Role, String), String>,
     pub(crate) store: StoreChoice,
     pub(crate) streams: Vec<&'static str>,
+    pub(crate) limits: Limits,
+    pub(crate) run_id: Option<String>,
     run_count: u32,
 }
 
@@ -100,17 +104,32 @@ check) echo '{"type":"connection_status","connection_status":{"status":"succeede
 impl House {
     /// Scripts that run these lines for `read` and for `write`.
     pub(crate) fn new(read: &str, write: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut house = Self {
             store: StoreChoice::File(folder.path().join("state.json")),
             folder,
             overrides: BTreeMap::new(),
             streams: vec!["a", "b"],
+            limits: Limits::default(),
+            run_id: None,
             run_count: 0,
         };
         house.script(Role::Source, &format!("read) {read}\n;;"));
         house.script(Role::Destination, &format!("setup) exit;;\nwrite) {write}\n;;"));
         house
+    }
+
+    /// The same pipeline once more, to be run beside this one.
+    pub(crate) fn twin(&self) -> Self {
+        Self {
+            folder: Arc::clone(&self.folder),
+            overrides: self.overrides.clone(),
+            store: self.store.clone(),
+            streams: self.streams.clone(),
+            limits: self.limits,
+            run_id: self.run_id.clone(),
+            run_count: self.run_count + 100,
+        }
     }
 
     /// Replaces what a connector does beyond the usual verbs: the branches of a shell `case`.
@@ -180,6 +199,9 @@ impl House {
             full_refresh: None,
             pipeline: Some("p".to_owned()),
             store: self.store.clone(),
+            run_id: self.run_id.clone(),
+            trigger: "program".to_owned(),
+            limits: self.limits,
         }
     }
 

@@ -4,6 +4,8 @@
 mod ends;
 mod failing_stream;
 mod house;
+mod leases;
 mod pg_store;
+mod runs;
 mod stops;
 mod whole;

@@ -1,0 +1,152 @@
+//! One run at a time, and the run log, in every store alike.
+
+use std::path::Path;
+
+use engine::reduce::Unsaved;
+use engine::runlog::RunRecord;
+use engine::store::{Holder, Store, StoreChoice, StoreError};
+use protocol::{ConnectorConfig, StreamProgress, StreamRunStatus, Timestamp};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use testkit::postgres::Cluster;
+
+fn connector(value: Value) -> ConnectorConfig {
+    serde_json::from_value(value).unwrap()
+}
+
+fn store(destination: &ConnectorConfig) -> Store {
+    Store::choose(&StoreChoice::Auto, "p", destination, Path::new(".")).unwrap()
+}
+
+fn sqlite(folder: &Path) -> ConnectorConfig {
+    connector(json!({"type": "sqlite", "sqlite": {"path": folder.join("copy.db")}}))
+}
+
+fn postgres(url: &str) -> ConnectorConfig {
+    connector(json!({"type": "postgres", "postgres": {"url": url, "schema": "s"}}))
+}
+
+fn holder(token: &str, host: Option<&str>, pid: u32) -> Holder {
+    let us = Holder::of_this_process(token);
+    Holder { host: host.map_or(us.host, str::to_owned), pid, ..us }
+}
+
+/// No process has this id.
+const NOBODY: u32 = 0x7fff_fffe;
+
+fn unsaved() -> Unsaved {
+    let state = RawValue::from_string("{}".to_owned()).unwrap();
+    Unsaved { streams: [("a".to_owned(), state)].into(), ..Unsaved::default() }
+}
+
+async fn is_held_by_one(destination: &ConnectorConfig) {
+    let elsewhere = holder("one", Some("elsewhere"), NOBODY);
+    let (mut one, mut two) = (store(destination), store(destination));
+    assert!(!one.acquire(&elsewhere).await.unwrap(), "there is nowhere to say so");
+    one.prepare().await.unwrap();
+    assert!(one.acquire(&elsewhere).await.unwrap());
+    let us = Holder::of_this_process("two");
+    let error = two.acquire(&us).await.unwrap_err();
+    assert!(matches!(error, StoreError::Held { .. }), "{error}");
+    assert!(error.to_string().contains("on `elsewhere` since 20"), "{error}");
+    one.beat().await.unwrap();
+    one.save(unsaved(), None).await.unwrap();
+    one.release().await.unwrap();
+}
+
+/// A process of this machine that is gone has lost it at once, and changes nothing any more.
+async fn is_taken_from_the_dead(destination: &ConnectorConfig) {
+    let (mut dead, mut two) = (store(destination), store(destination));
+    assert!(dead.acquire(&holder("dead", None, NOBODY)).await.unwrap());
+    assert!(two.acquire(&Holder::of_this_process("two")).await.unwrap());
+    for error in [dead.beat().await, dead.save(unsaved(), None).await] {
+        assert!(matches!(error, Err(StoreError::TakenOver { .. })), "{error:?}");
+    }
+    dead.release().await.unwrap();
+    two.beat().await.unwrap();
+}
+
+async fn keeps_a_log(destination: &ConnectorConfig) {
+    let mut store = store(destination);
+    assert!(store.runs(9).await.unwrap().is_empty());
+    store.prepare().await.unwrap();
+    let mut first = RunRecord::new("r1", "program", Timestamp::from_seconds(100));
+    let stream = StreamProgress {
+        status: StreamRunStatus::Completed,
+        record_count: 7,
+        created_count: 7,
+        ..StreamProgress::default()
+    };
+    first.progress.streams.insert("it's".to_owned(), stream);
+    first.begin_call();
+    store.save_run(&first).await.unwrap();
+    first.ended_at = Some(Timestamp::from_seconds(200));
+    first.exit_status = Some(0);
+    store.save_run(&first).await.unwrap();
+    let second = RunRecord::new("r2", "terminal", Timestamp::from_seconds(300));
+    store.save_run(&second).await.unwrap();
+    let runs = self::store(destination).runs(9).await.unwrap();
+    assert_eq!(runs, [second, first.clone()], "the newest first");
+    assert_eq!(store.runs(1).await.unwrap().len(), 1);
+    assert_eq!(store.run("r1").await.unwrap(), Some(first));
+    assert_eq!(store.run("r9").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn sqlite_is_held_by_one_and_keeps_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    is_held_by_one(&sqlite(folder.path())).await;
+    is_taken_from_the_dead(&sqlite(folder.path())).await;
+    let folder = tempfile::tempdir().unwrap();
+    keeps_a_log(&sqlite(folder.path())).await;
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let fresh: (String, String) = copy
+        .query_row("SELECT stream, up_to FROM _sync_freshness", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(fresh, ("it's".to_owned(), "1970-01-01T00:01:40.000Z".to_owned()));
+    let silent = "UPDATE _sync_lease SET heartbeat_at = unixepoch('now') - 21";
+    expires(&sqlite(folder.path()), || async { copy.execute_batch(silent).unwrap() }).await;
+}
+
+#[tokio::test]
+async fn postgres_is_held_by_one_and_keeps_a_log() {
+    let cluster = Cluster::shared();
+    let database = cluster.create_database().await;
+    is_held_by_one(&postgres(&database.url())).await;
+    is_taken_from_the_dead(&postgres(&database.url())).await;
+    let database = cluster.create_database().await;
+    keeps_a_log(&postgres(&database.url())).await;
+    let told = "SELECT stream || ' ' || record_count || ' ' || status FROM s._sync_run_stream";
+    assert_eq!(database.column(told).await, ["it's 7 completed"]);
+    assert_eq!(database.value("SELECT count(*)::text FROM s._sync_freshness").await, "1");
+    let silent = "UPDATE s._sync_lease SET heartbeat_at = now() - interval '21 seconds'";
+    expires(&postgres(&database.url()), || database.execute(silent)).await;
+}
+
+/// A holder elsewhere that is silent for more than twenty seconds has lost it.
+async fn expires<F: Future<Output = ()>>(destination: &ConnectorConfig, wait: impl FnOnce() -> F) {
+    let mut one = store(destination);
+    assert!(one.acquire(&holder("one", Some("elsewhere"), 1)).await.unwrap());
+    wait().await;
+    assert!(store(destination).acquire(&Holder::of_this_process("two")).await.unwrap());
+    assert!(matches!(one.beat().await, Err(StoreError::TakenOver { .. })));
+}
+
+#[tokio::test]
+async fn a_file_is_held_as_long_as_its_process_has_it_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let destination = connector(json!({"type": "other", "other": {}}));
+    let store = || Store::choose(&StoreChoice::Auto, "p", &destination, folder.path()).unwrap();
+    let mut one = store();
+    assert!(one.acquire(&Holder::of_this_process("one")).await.unwrap());
+    let error = store().acquire(&Holder::of_this_process("two")).await.unwrap_err();
+    assert!(error.to_string().contains("is being run by process"), "{error}");
+    drop(one);
+    let mut two = store();
+    assert!(two.acquire(&Holder::of_this_process("two")).await.unwrap());
+    let run = RunRecord::new("r", "program", Timestamp::EPOCH);
+    two.save_run(&run).await.unwrap();
+    assert_eq!(store().run("r").await.unwrap(), Some(run));
+}
