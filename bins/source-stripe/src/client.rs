@@ -15,7 +15,7 @@ use url::Url;
 use crate::clock::{ServerClock, http_date};
 use crate::config::Settings;
 use crate::errors::{self, Answer, Failure, Question, Verdict};
-use crate::limits::{Grant, Limits};
+use crate::limits::{Grant, Limits, Rank};
 use crate::page::{Frame, Malformed, Page, Stamp};
 
 /// Longest time until a connection is made.
@@ -98,14 +98,9 @@ impl Client {
         Ok((client, told))
     }
 
-    /// Takes a token for a request to `path`, if there is one now.
-    pub(crate) fn take(&self, path: &str) -> Grant {
-        lock(&self.limits).take(self.started.elapsed(), path)
-    }
-
-    /// Whether a request to `path` could be made now.
-    pub(crate) fn has_room(&self, path: &str) -> bool {
-        lock(&self.limits).has_room(self.started.elapsed(), path)
+    /// Decides something under the budgets as they stand, and the time since our start.
+    pub(crate) fn decide<T>(&self, with: impl FnOnce(&mut Limits, Duration) -> T) -> T {
+        with(&mut lock(&self.limits), self.started.elapsed())
     }
 
     /// Stripe's time now, or a little less; `None` before the first answer.
@@ -230,7 +225,7 @@ impl Client {
 
     async fn wait_for_token(&self, path: &str) -> Result<(), Failure> {
         loop {
-            match self.take(path) {
+            match self.decide(|limits, now| limits.take(now, path, Rank::First)) {
                 Grant::Go => return Ok(()),
                 Grant::Wait(wait) => tokio::time::sleep(wait).await,
                 Grant::Never => return Err(Failure::NoCallsLeft),

@@ -18,6 +18,9 @@ mod page;
 mod ranges;
 mod spec;
 
+#[cfg(test)]
+mod random;
+
 use std::sync::Arc;
 
 use connector::{About, Emitter, Error, ReadRequest, Source, Stop};

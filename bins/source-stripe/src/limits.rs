@@ -7,6 +7,11 @@ use std::time::Duration;
 
 /// Share of a second's requests that may be made at once.
 const BURST: f64 = 0.1;
+/// At least so many may: with less, a request that comes back finds one token, and it would never
+/// be seen that there is room for a second beside it.
+const LEAST_BURST: f64 = 3.0;
+/// Tokens beyond this are not counted: nobody splits a range into more parts.
+const MOST_COUNTED: u32 = 128;
 /// A budget is never cut below this share of what was configured.
 const LEAST: f64 = 1.0 / 32.0;
 /// Share of the configured rate that comes back every second after a cut.
@@ -23,6 +28,15 @@ pub(crate) enum Grant {
     Wait(Duration),
     /// No more requests are allowed at all.
     Never,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Of the range that takes longest, or of none.
+    First,
+    /// Of a range that will be done before another.
+    Later,
 }
 
 /// What the owner allows.
@@ -58,12 +72,14 @@ impl Limits {
         }
     }
 
-    /// Takes a token for one request to `endpoint`, or says how long to wait for one.
-    pub(crate) fn take(&mut self, now: Duration, endpoint: &str) -> Grant {
+    /// Takes a token for one request to `endpoint`, or says how long to wait for one. Whoever is
+    /// not the one that all wait for in the end leaves it a token.
+    pub(crate) fn take(&mut self, now: Duration, endpoint: &str, rank: Rank) -> Grant {
+        let least = if rank == Rank::First { 1.0 } else { 2.0 };
         if self.calls_left == Some(0) {
             return Grant::Never;
         }
-        let wait = self.account.wait(now).max(self.endpoint(endpoint).wait(now));
+        let wait = self.account.wait(now, least).max(self.endpoint(endpoint).wait(now, least));
         if !wait.is_zero() {
             return Grant::Wait(wait);
         }
@@ -73,11 +89,16 @@ impl Limits {
         Grant::Go
     }
 
-    /// Whether a request to `endpoint` could be made now.
-    pub(crate) fn has_room(&mut self, now: Duration, endpoint: &str) -> bool {
-        self.calls_left != Some(0)
-            && self.account.wait(now).is_zero()
-            && self.endpoint(endpoint).wait(now).is_zero()
+    /// How many requests could be made now in all.
+    pub(crate) fn room(&mut self, now: Duration) -> usize {
+        let calls =
+            self.calls_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        self.account.room(now).min(calls)
+    }
+
+    /// How many requests to `endpoint` could be made now, as far as it alone is concerned.
+    pub(crate) fn endpoint_room(&mut self, now: Duration, endpoint: &str) -> usize {
+        self.endpoint(endpoint).room(now)
     }
 
     /// Halves the budget that Stripe named (`Stripe-Rate-Limited-Reason`) after a 429.
@@ -125,23 +146,30 @@ impl Bucket {
         Self { configured: rate, rate, tokens: burst(rate), filled: Duration::ZERO, cut: None }
     }
 
-    /// Fills up to now, and says how long until there is a token.
-    fn wait(&mut self, now: Duration) -> Duration {
+    /// Fills up to now, and says how long until there are so many tokens.
+    fn wait(&mut self, now: Duration, least: f64) -> Duration {
         let passed = now.saturating_sub(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.rate).min(burst(self.configured));
         self.rate = (self.rate + passed * RECOVERY * self.configured).min(self.configured);
         self.filled = self.filled.max(now);
-        if self.tokens >= 1.0 {
+        if self.tokens >= least {
             return Duration::ZERO;
         }
-        Duration::from_secs_f64((1.0 - self.tokens) / self.rate).max(Duration::from_millis(1))
+        Duration::from_secs_f64((least - self.tokens) / self.rate).max(Duration::from_millis(1))
+    }
+
+    /// Whole tokens.
+    fn room(&mut self, now: Duration) -> usize {
+        self.wait(now, 1.0);
+        // A bucket holds a tenth of a second: few enough to count.
+        (1..=MOST_COUNTED).take_while(|count| self.tokens >= f64::from(*count)).count()
     }
 
     fn halve(&mut self, now: Duration) {
         if self.cut.is_some_and(|cut| now.saturating_sub(cut) < ONE_CUT) {
             return;
         }
-        self.wait(now);
+        self.wait(now, 1.0);
         self.cut = Some(now);
         self.rate = (self.rate / 2.0).max(self.configured * LEAST);
         self.tokens = self.tokens.min(0.0);
@@ -149,7 +177,7 @@ impl Bucket {
 }
 
 fn burst(rate: f64) -> f64 {
-    (rate * BURST).max(1.0)
+    (rate * BURST).max(LEAST_BURST)
 }
 
 #[cfg(test)]
@@ -163,7 +191,7 @@ mod tests {
         let moments = (0..seconds * 1000).map(|ms| from + Duration::from_millis(ms));
         moments
             .flat_map(|now| endpoints.iter().map(move |endpoint| (now, endpoint)))
-            .filter(|(now, endpoint)| limits.take(*now, endpoint) == Grant::Go)
+            .filter(|(now, endpoint)| limits.take(*now, endpoint, Rank::First) == Grant::Go)
             .count()
     }
 
@@ -180,9 +208,22 @@ mod tests {
     #[test]
     fn a_wait_is_long_enough() {
         let mut limits = Limits::new(Rates { account: 2.0, ..RATES });
-        assert_eq!(limits.take(Duration::ZERO, "/a"), Grant::Go);
-        let Grant::Wait(wait) = limits.take(Duration::ZERO, "/a") else { panic!("no wait") };
-        assert_eq!(limits.take(wait, "/a"), Grant::Go);
+        assert_eq!(
+            (limits.room(Duration::ZERO), limits.endpoint_room(Duration::ZERO, "/a")),
+            (3, 3)
+        );
+        assert_eq!(limits.take(Duration::ZERO, "/a", Rank::First), Grant::Go);
+        assert_eq!(limits.take(Duration::ZERO, "/a", Rank::First), Grant::Go);
+        assert!(matches!(limits.take(Duration::ZERO, "/b", Rank::Later), Grant::Wait(_)));
+        assert_eq!(limits.take(Duration::ZERO, "/b", Rank::First), Grant::Go);
+        assert_eq!(
+            (limits.room(Duration::ZERO), limits.endpoint_room(Duration::ZERO, "/a")),
+            (0, 1)
+        );
+        let Grant::Wait(wait) = limits.take(Duration::ZERO, "/a", Rank::First) else {
+            panic!("no wait")
+        };
+        assert_eq!(limits.take(wait, "/a", Rank::First), Grant::Go);
     }
 
     #[test]
@@ -209,9 +250,9 @@ mod tests {
     #[test]
     fn the_last_allowed_call_is_the_last() {
         let mut limits = Limits::new(Rates { calls: Some(1), ..RATES });
-        assert!(limits.has_room(Duration::ZERO, "/a"));
-        assert_eq!(limits.take(Duration::ZERO, "/a"), Grant::Go);
-        assert!(!limits.has_room(Duration::from_secs(9), "/a"));
-        assert_eq!(limits.take(Duration::from_secs(9), "/a"), Grant::Never);
+        assert_eq!(limits.room(Duration::ZERO), 1);
+        assert_eq!(limits.take(Duration::ZERO, "/a", Rank::First), Grant::Go);
+        assert_eq!(limits.room(Duration::from_secs(9)), 0);
+        assert_eq!(limits.take(Duration::from_secs(9), "/a", Rank::First), Grant::Never);
     }
 }

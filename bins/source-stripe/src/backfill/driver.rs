@@ -13,25 +13,20 @@ use tokio::task::JoinSet;
 
 use super::plan::Plan;
 use super::report;
+use super::schedule::{Schedule, Turn};
 use super::start::Start;
 use super::stream::PageRequest;
 use crate::client::{Call, Client};
 use crate::errors::Failure;
-use crate::limits::Grant;
 use crate::page::{Frame, Page};
-
-/// Bytes of pages that may be on their way or waiting.
-const BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
 
 /// A backfill while it runs.
 pub(crate) struct Backfill {
-    plan: Plan,
+    schedule: Schedule,
     client: Arc<Client>,
     frames: Vec<Arc<Frame>>,
     pages: JoinSet<Fetched>,
     notices: mpsc::Receiver<String>,
-    max_in_flight: usize,
-    reserved: usize,
     denied: Vec<String>,
     calls_over: bool,
 }
@@ -64,8 +59,9 @@ impl Backfill {
             Arc::new(Frame::new(&stream.name, account_id, sort_field))
         };
         let frames = plan.streams.iter().map(frame).collect();
-        let (pages, reserved, denied, calls_over) = (JoinSet::new(), 0, Vec::new(), false);
-        Self { plan, client, frames, pages, notices, max_in_flight, reserved, denied, calls_over }
+        let (pages, denied, calls_over) = (JoinSet::new(), Vec::new(), false);
+        let schedule = Schedule::new(plan, max_in_flight);
+        Self { schedule, client, frames, pages, notices, denied, calls_over }
     }
 
     /// Reads until every stream has ended or a stop is asked for.
@@ -74,7 +70,7 @@ impl Backfill {
     ///
     /// When the connection failed as a whole, or nobody reads what is emitted.
     pub(crate) async fn run(mut self, out: &mut Emitter, stop: &Stop) -> Result<(), Error> {
-        for stream in &mut self.plan.streams {
+        for stream in &mut self.schedule.plan.streams {
             if stream.is_done() {
                 stream.ended = true;
                 report::nothing_left(stream, out).await?;
@@ -100,45 +96,23 @@ impl Backfill {
 
     /// Asks for as many pages as may be asked for now. Some time when more may be after it.
     fn ask_for_pages(&mut self) -> Option<Duration> {
-        while self.pages.len() < self.max_in_flight && !self.calls_over {
-            match self.next_turn() {
-                Ok(index) => self.ask(index),
-                Err(wait) => return wait,
+        while !self.calls_over {
+            match self.client.decide(|limits, now| self.schedule.turn(limits, now)) {
+                Turn::Ask(request) => self.ask(request),
+                Turn::Wait(wait) => return Some(wait),
+                Turn::Idle => return None,
+                Turn::Never => self.calls_over = true,
             }
         }
         None
     }
 
-    /// The stream whose page can be asked for now, or how long until there may be one.
-    fn next_turn(&mut self) -> Result<usize, Option<Duration>> {
-        let mut soonest: Option<Duration> = None;
-        for index in self.plan.waiting() {
-            match self.grant(index) {
-                Grant::Go => return Ok(index),
-                Grant::Wait(wait) => soonest = Some(soonest.map_or(wait, |s| s.min(wait))),
-                Grant::Never => self.calls_over = true,
-            }
-        }
-        Err(soonest)
-    }
-
-    fn grant(&self, index: usize) -> Grant {
-        let Some(stream) = self.plan.streams.get(index) else { return Grant::Never };
-        let too_much = self.reserved.saturating_add(stream.page_bytes()) > BYTES_IN_FLIGHT;
-        if too_much && !self.pages.is_empty() {
-            return Grant::Wait(Duration::from_millis(50));
-        }
-        self.client.take(&stream.facts.path)
-    }
-
-    fn ask(&mut self, index: usize) {
-        let Some(request) = self.plan.ask(index) else { return };
-        let (Some(stream), Some(frame)) = (self.plan.streams.get(index), self.frames.get(index))
-        else {
+    fn ask(&mut self, request: PageRequest) {
+        let stream = self.schedule.plan.streams.get(request.stream);
+        let (Some(stream), Some(frame)) = (stream, self.frames.get(request.stream)) else {
             return;
         };
         let call = Call::list(&stream.name, &stream.facts.path, request.query.clone());
-        self.reserved = self.reserved.saturating_add(request.reserved);
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
         self.pages.spawn(async move {
             let page = client.page(&call, &frame).await;
@@ -168,7 +142,7 @@ impl Backfill {
 
     /// Emits what has arrived whole; what has not is asked for by the next run.
     async fn finish(mut self, out: &mut Emitter) -> Result<(), Error> {
-        self.max_in_flight = 0;
+        self.calls_over = true;
         while let Some(joined) = self.pages.try_join_next() {
             self.take_in(joined.map_err(lost_task)?, out).await?;
         }
@@ -177,9 +151,10 @@ impl Backfill {
 
     async fn take_in(&mut self, fetched: Fetched, out: &mut Emitter) -> Result<(), Error> {
         let Fetched { request, page } = fetched;
-        self.reserved = self.reserved.saturating_sub(request.reserved);
-        let split_from = self.room_to_split(&request).then_some(self.plan.earliest);
-        let Some(stream) = self.plan.streams.get_mut(request.stream) else { return Ok(()) };
+        let room = self.client.decide(|limits, now| self.schedule.back(&request, limits, now));
+        let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
+            return Ok(());
+        };
         if stream.ended {
             return Ok(());
         }
@@ -188,10 +163,12 @@ impl Backfill {
             Ok(page) => page,
             Err(failure) => return self.take_in_failure(&request, failure, out).await,
         };
-        match stream.arrived(&request, &page, split_from) {
+        match stream.arrived(&request, &page, room) {
             Ok(arrival) => {
                 self.ask_for_pages();
-                let Some(stream) = self.plan.streams.get(request.stream) else { return Ok(()) };
+                let Some(stream) = self.schedule.plan.streams.get(request.stream) else {
+                    return Ok(());
+                };
                 report::page(stream, &page, &arrival, out).await
             }
             Err(error) => self.take_in_failure(&request, Failure::Stream(error), out).await,
@@ -204,7 +181,9 @@ impl Backfill {
         failure: Failure,
         out: &mut Emitter,
     ) -> Result<(), Error> {
-        let Some(stream) = self.plan.streams.get_mut(request.stream) else { return Ok(()) };
+        let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
+            return Ok(());
+        };
         let error = match failure {
             Failure::NoCallsLeft => {
                 self.calls_over = true;
@@ -230,17 +209,9 @@ impl Backfill {
         out.stream_error(&stream.name, &error).await
     }
 
-    /// Whether one request more could be made at once, and nobody waits for it.
-    fn room_to_split(&self, request: &PageRequest) -> bool {
-        let Some(stream) = self.plan.streams.get(request.stream) else { return false };
-        self.pages.len().saturating_add(1) < self.max_in_flight
-            && self.plan.waiting().is_empty()
-            && self.client.has_room(&stream.facts.path)
-    }
-
     /// A key that may read none of several streams is no key for this catalog.
     fn refuse_blind_key(&self) -> Result<(), Error> {
-        let all = self.plan.streams.len();
+        let all = self.schedule.plan.streams.len();
         match self.denied.first() {
             Some(reason) if all > 1 && self.denied.len() == all => Err(Error::permission(format!(
                 "reading {all} streams, none of them permitted: {reason}"

@@ -3,8 +3,12 @@
 mod driver;
 mod plan;
 mod report;
+mod schedule;
 mod start;
 mod stream;
+
+#[cfg(test)]
+mod simulation;
 
 pub(crate) use driver::{Backfill, open};
 pub(crate) use start::{Start, Wishes};

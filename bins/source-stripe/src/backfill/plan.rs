@@ -1,7 +1,5 @@
 //! All streams of a backfill: whose page is asked for next. Pure.
 
-use protocol::Timestamp;
-
 use super::stream::{PageRequest, StreamPlan};
 
 /// The streams of a run.
@@ -9,8 +7,6 @@ use super::stream::{PageRequest, StreamPlan};
 pub(crate) struct Plan {
     /// The streams, in the order of the catalog.
     pub(crate) streams: Vec<StreamPlan>,
-    /// No range is split below this: the account did not exist.
-    pub(crate) earliest: Timestamp,
 }
 
 impl Plan {
@@ -29,6 +25,12 @@ impl Plan {
             .collect();
         waiting.sort_unstable();
         waiting.into_iter().map(|(_, index)| index).collect()
+    }
+
+    /// Objects expected to be left in the range that takes longest.
+    pub(crate) fn longest(&self) -> f64 {
+        let streams = self.streams.iter().filter(|stream| !stream.ended);
+        streams.map(StreamPlan::longest).fold(0.0, f64::max)
     }
 
     /// The next page of a stream, marked as being asked for.

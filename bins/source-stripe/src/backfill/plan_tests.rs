@@ -56,7 +56,7 @@ fn every_stream_gets_its_first_page_before_any_its_second_and_unsplittable_ones_
     let names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["payment_methods", "customers", "charges"]);
     let customers = &asked[1].1;
-    let arrival = plan.streams[0].arrived(customers, &page(&[9, 8], true), None).unwrap();
+    let arrival = plan.streams[0].arrived(customers, &page(&[9, 8], true), 0).unwrap();
     assert_eq!((arrival.emit, arrival.complete), (2, false));
     assert_eq!(plan.waiting(), [0]);
 }
@@ -69,7 +69,7 @@ fn a_first_page_is_asked_without_bounds_and_a_second_by_cursor() {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
     assert_eq!(first.query, query(&[("status", "all"), ("limit", "100")]));
-    plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
+    plan.streams[0].arrived(&first, &page(&[9, 8], true), 0).unwrap();
     let second = plan.ask(0).unwrap();
     assert_eq!(
         second.query,
@@ -81,7 +81,7 @@ fn a_first_page_is_asked_without_bounds_and_a_second_by_cursor() {
 fn a_state_is_of_what_was_emitted_while_the_next_page_is_on_its_way() {
     let mut plan = plan(&["customers"], &Wishes::default());
     let first = plan.ask(0).unwrap();
-    let arrival = plan.streams[0].arrived(&first, &page(&[900, 800], true), None).unwrap();
+    let arrival = plan.streams[0].arrived(&first, &page(&[900, 800], true), 0).unwrap();
     let second = plan.ask(0).unwrap();
     assert_eq!(second.cursor.as_deref(), Some("x800_1"));
     assert_eq!(plan.streams[0].state(), arrival.state);
@@ -95,11 +95,11 @@ fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
     let mut plan = plan(&["customers"], &wishes);
     let first = plan.ask(0).unwrap();
     assert!(first.query.contains(&("limit".to_owned(), "3".to_owned())));
-    plan.streams[0].arrived(&first, &page(&[9, 8], true), None).unwrap();
+    plan.streams[0].arrived(&first, &page(&[9, 8], true), 0).unwrap();
     assert!(!plan.streams[0].ended);
     let second = plan.ask(0).unwrap();
     assert!(second.query.contains(&("limit".to_owned(), "1".to_owned())));
-    let arrival = plan.streams[0].arrived(&second, &page(&[7, 6], false), None).unwrap();
+    let arrival = plan.streams[0].arrived(&second, &page(&[7, 6], false), 0).unwrap();
     assert_eq!((arrival.emit, arrival.complete, plan.streams[0].ended), (1, false, true));
     assert_eq!(arrival.state.remaining[0].cursor.as_deref(), Some("x7_0"));
     assert!(plan.waiting().is_empty());
@@ -109,34 +109,32 @@ fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
 fn a_list_that_leads_nowhere_ends_in_an_error_not_in_a_loop() {
     let mut plan = plan(&["customers", "reporting_report_types"], &Wishes::default());
     let first = plan.ask(0).unwrap();
-    let error = plan.streams[0].arrived(&first, &page(&[], true), None).unwrap_err();
+    let error = plan.streams[0].arrived(&first, &page(&[], true), 0).unwrap_err();
     assert!(error.report().contains("goes on, and is empty"), "{}", error.report());
     let whole = plan.ask(1).unwrap();
-    let error = plan.streams[1].arrived(&whole, &page(&[1], true), None).unwrap_err();
+    let error = plan.streams[1].arrived(&whole, &page(&[1], true), 0).unwrap_err();
     assert!(error.report().contains("takes no cursor"), "{}", error.report());
     let again = PageRequest { cursor: Some("x1_0".to_owned()), ..first };
-    let error = plan.streams[0].arrived(&again, &page(&[1], true), None).unwrap_err();
+    let error = plan.streams[0].arrived(&again, &page(&[1], true), 0).unwrap_err();
     assert!(error.report().contains("does not go on after its cursor"), "{}", error.report());
 }
 
 #[test]
-fn a_range_is_split_where_there_is_room_and_enough_is_left() {
-    let room = Some(Timestamp::EPOCH);
-    let dense = &[1_000_100, 1_000_050, 1_000_000];
-    let mut split = plan(&["customers"], &Wishes::default());
-    let first = split.ask(0).unwrap();
-    let arrival = split.streams[0].arrived(&first, &page(dense, true), room).unwrap();
-    assert_eq!(arrival.state.remaining.len(), 2);
-    assert_eq!(ask_all(&mut split).len(), 2);
-    let mut sparse = plan(&["customers"], &Wishes::default());
-    let first = sparse.ask(0).unwrap();
-    let few_left = Some(Timestamp::from_seconds(999_000));
-    let arrival = sparse.streams[0].arrived(&first, &page(dense, true), few_left).unwrap();
-    assert_eq!(arrival.state.remaining.len(), 1);
-    let mut busy = plan(&["customers"], &Wishes::default());
-    let first = busy.ask(0).unwrap();
-    let arrival = busy.streams[0].arrived(&first, &page(dense, true), None).unwrap();
-    assert_eq!(arrival.state.remaining.len(), 1);
+fn a_range_is_split_into_what_there_is_room_for_where_enough_is_left() {
+    let dense: Vec<i64> = (1_999_897..1_999_997).rev().collect();
+    let ranges = |account_created: i64, room: usize| {
+        let account_created = Some(Timestamp::from_seconds(account_created));
+        let mut plan = plan(&["customers"], &Wishes { account_created, ..Wishes::default() });
+        let first = plan.ask(0).unwrap();
+        let arrival = plan.streams[0].arrived(&first, &page(&dense, true), room).unwrap();
+        assert_eq!(ask_all(&mut plan).len(), arrival.state.remaining.len());
+        arrival.state.remaining.len()
+    };
+    assert_eq!(ranges(0, 0), 1);
+    assert_eq!(ranges(0, 1), 2);
+    assert_eq!(ranges(0, 6), 7);
+    assert_eq!(ranges(1_998_900, 9000), 3, "a part is worth three pages at least");
+    assert_eq!(ranges(1_999_700, 6), 1);
 }
 
 #[test]
@@ -149,6 +147,6 @@ fn the_top_of_a_list_without_a_filter_is_read_until_the_first_object_that_is_old
     assert!(request.query.iter().all(|(name, _)| !name.starts_with("created")));
     let old_end = 11 * 86_400;
     let page = page(&[old_end + 50, old_end - 300, old_end - 301, 7], true);
-    let arrival = later.streams[0].arrived(&request, &page, None).unwrap();
+    let arrival = later.streams[0].arrived(&request, &page, 0).unwrap();
     assert_eq!((arrival.emit, arrival.complete), (2, true));
 }

@@ -55,9 +55,8 @@ pub(crate) struct Start {
 impl Start {
     /// Plans a run at `now` of Stripe's clock.
     pub(crate) fn new(request: &ReadRequest, wishes: &Wishes, now: Timestamp) -> Self {
-        let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
         let mut start = Self {
-            plan: Plan { streams: Vec::new(), earliest },
+            plan: Plan { streams: Vec::new() },
             unknown: Vec::new(),
             warnings: Vec::new(),
             global: global(&request.state, now),
@@ -69,7 +68,7 @@ impl Start {
                 continue;
             };
             let earlier = start.earlier(&request.state, name);
-            let set = range_set(facts, configured, earlier.as_ref(), wishes.relist_every, now);
+            let set = range_set(facts, configured, earlier.as_ref(), wishes, now);
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
             start.plan.streams.push(StreamPlan::new(name.clone(), facts, set, params, limit));
@@ -111,27 +110,28 @@ fn range_set(
     facts: &StreamFacts,
     configured: &ConfiguredStream,
     earlier: Option<&StreamState>,
-    relist_every: i64,
+    wishes: &Wishes,
     now: Timestamp,
 ) -> RangeSet {
+    let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
     let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
     if facts.accepts.created {
-        return RangeSet::new(earlier, bounds);
+        return RangeSet::new(earlier, bounds, earliest);
     }
     let mut bounds = bounds.whole_list();
     let grows_on_top = facts.sort_field.is_some() && facts.freshness != Freshness::Relist;
     let Some(earlier) = earlier.filter(|_| !grows_on_top) else {
-        return RangeSet::new(earlier, bounds);
+        return RangeSet::new(earlier, bounds, earliest);
     };
     // Nothing tells what is new of it but the whole list. One that is being read is read to its end
     // first: its state goes on to say when that began.
     let listed = earlier.accounted_range.lt;
     let age = bounds.span.lt.millis().saturating_sub(listed.millis());
-    if earlier.remaining.is_empty() && age >= relist_every.saturating_mul(1000) {
-        return RangeSet::new(None, bounds);
+    if earlier.remaining.is_empty() && age >= wishes.relist_every.saturating_mul(1000) {
+        return RangeSet::new(None, bounds, earliest);
     }
     bounds.span.lt = bounds.span.lt.min(listed);
-    RangeSet::new(Some(earlier), bounds)
+    RangeSet::new(Some(earlier), bounds, earliest)
 }
 
 /// Parameters of every request: those that a whole list needs, then the owner's.

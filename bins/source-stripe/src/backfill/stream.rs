@@ -1,7 +1,6 @@
 //! One stream of a backfill: what to ask for next, and what a page changes. Pure.
 
 use connector::Error;
-use protocol::Timestamp;
 use stripe_api::StreamFacts;
 
 use crate::page::Page;
@@ -13,6 +12,8 @@ const PAGE: usize = 100;
 const FIRST_PAGE_BYTES: usize = 256 * 1024;
 /// Above this a stream's pages are made smaller.
 const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Objects that each part of a split range is expected to have at least: a split may cost a request.
+const LEAST_PART: f64 = 300.0;
 
 /// A stream and how far its reading is.
 #[derive(Debug)]
@@ -94,6 +95,27 @@ impl StreamPlan {
         self.set.is_empty()
     }
 
+    /// How many ranges there are of it.
+    #[cfg(test)]
+    pub(crate) fn ranges(&self) -> usize {
+        self.set.len()
+    }
+
+    /// Objects expected to be left in the range of it that takes longest.
+    pub(crate) fn longest(&self) -> f64 {
+        self.set.longest()
+    }
+
+    /// Objects expected to be left in the range that is asked for next.
+    pub(crate) fn next_work(&self) -> f64 {
+        self.set.waiting().map_or(0.0, |id| self.set.work(id))
+    }
+
+    /// How many of its ranges wait for a page.
+    pub(crate) fn waiting(&self) -> usize {
+        if self.is_waiting() { self.set.len().saturating_sub(self.in_flight()) } else { 0 }
+    }
+
     /// Pages being asked for.
     pub(crate) fn in_flight(&self) -> usize {
         self.set.in_flight()
@@ -152,7 +174,7 @@ impl StreamPlan {
         self.page_limit.min(left).max(1)
     }
 
-    /// Takes in a page. `split_from` is the earliest moment to split at, if there is room to split.
+    /// Takes in a page. `room` says how many requests more than one could be made at once now.
     ///
     /// # Errors
     ///
@@ -161,7 +183,7 @@ impl StreamPlan {
         &mut self,
         request: &PageRequest,
         page: &Page,
-        split_from: Option<Timestamp>,
+        room: usize,
     ) -> Result<Arrival, Error> {
         self.refuse_loop(request, page)?;
         let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
@@ -176,8 +198,8 @@ impl StreamPlan {
         let emitted = u64::try_from(emit).unwrap_or(u64::MAX);
         self.left = self.left.map(|left| left.saturating_sub(emitted));
         self.learn_size(page);
-        if let Some(earliest) = split_from.filter(|_| step.finished.is_none()) {
-            self.split(request.range, &sorts, earliest);
+        if room > 0 && step.finished.is_none() {
+            self.split(request.range, room);
         }
         self.ended = self.is_done();
         Ok(Arrival {
@@ -228,15 +250,16 @@ impl StreamPlan {
         Err(self.astray(why))
     }
 
-    /// Splits a range unless what is left of it is expected to fit a page, by the density seen.
-    fn split(&mut self, range: RangeId, sorts: &[Option<i64>], earliest: Timestamp) {
-        let times = || sorts.iter().flatten();
-        let (Some(newest), Some(oldest)) = (times().max(), times().min()) else { return };
-        let seen = newest.saturating_sub(*oldest).max(1);
-        let count = i64::try_from(sorts.len()).unwrap_or(i64::MAX);
-        let expected = self.set.seconds_left(range, earliest).saturating_mul(count) / seen;
-        if self.can_split() && expected > i64::try_from(PAGE).unwrap_or(i64::MAX) {
-            self.set.split(range, earliest);
+    /// Splits a range into as many parts as there is room for, unless little is left of it.
+    fn split(&mut self, range: RangeId, room: usize) {
+        if !self.can_split() {
+            return;
+        }
+        let work = self.set.work_to_share(range);
+        let most = room.saturating_add(1);
+        let parts = (1..=most).take_while(|parts| work >= LEAST_PART * *parts as f64).count();
+        if parts > 1 {
+            self.set.split(range, parts);
         }
     }
 

@@ -102,6 +102,21 @@ impl Page {
     }
 }
 
+#[cfg(test)]
+impl Page {
+    /// A page of nothing but ids, `o17`, and creation times.
+    pub(crate) fn of(objects: &[(u64, i64)], has_more: bool) -> Self {
+        let mut page = Self { has_more, lines: Vec::new(), items: Vec::new() };
+        for (number, created) in objects {
+            let from = page.lines.len();
+            page.lines.extend_from_slice(format!("\"o{number}\"").as_bytes());
+            let end = page.lines.len();
+            page.items.push(Item { sort: Some(*created), id: from..end, end });
+        }
+        page
+    }
+}
+
 /// What closes every record line.
 struct Tail {
     updated_at: i64,

@@ -4,6 +4,7 @@
 //! everything newer in the range than that object has been emitted. Stripe lists newest first.
 
 mod bounds;
+mod density;
 mod range;
 mod reconcile;
 mod set;

@@ -2,6 +2,7 @@
 
 use protocol::Timestamp;
 
+use super::density::Density;
 use super::state::{Remaining, Span};
 
 /// Where a range has to be asked for next.
@@ -37,6 +38,7 @@ pub(crate) struct Range {
     /// Whether the list was seen to be out of order.
     pub(crate) disordered: bool,
     pub(crate) in_flight: bool,
+    density: Density,
     last_sort: Option<i64>,
     /// Restarts since the upper end was last cut.
     restarts: u32,
@@ -58,6 +60,7 @@ impl Range {
             open_above: false,
             disordered: false,
             in_flight: false,
+            density: Density::default(),
             last_sort: None,
             restarts: 0,
         }
@@ -91,6 +94,7 @@ impl Range {
     /// be wrong for the first time.
     pub(crate) fn advance(&mut self, sorts: &[Option<i64>], last_id: String) -> bool {
         let was_disordered = self.disordered;
+        self.density.learn(self.lt.seconds_ceil(), sorts);
         for sort in sorts.iter().flatten() {
             self.disordered |= self.last_sort.is_some_and(|last| *sort > last);
             self.last_sort = Some(*sort);
@@ -123,20 +127,54 @@ impl Range {
         sorts.iter().position(|sort| sort.as_ref().is_some_and(is_below))
     }
 
-    /// Cuts at the middle, not below `earliest`: this one keeps the upper half and its position,
-    /// the lower half is returned. None where a half would be under two seconds.
-    pub(crate) fn split(&mut self, earliest: Timestamp) -> Option<Self> {
-        let low = self.gte.max(earliest).seconds_ceil();
-        let high = self.lt.seconds_floor();
-        let span = high.saturating_sub(low);
-        if span < 4 || self.disordered {
-            return None;
+    /// Whether a page of it, or of what it was cut from, was seen.
+    pub(crate) fn is_known(&self) -> bool {
+        self.density.is_known()
+    }
+
+    /// How much is expected to be left of it; see [`Density::work`].
+    pub(crate) fn work(&self, earliest: Timestamp) -> f64 {
+        self.density.work(self.seconds_left(earliest))
+    }
+
+    /// In how many parts it can be cut: of two seconds at least, and only if its list is in order.
+    pub(crate) fn most_parts(&self, earliest: Timestamp) -> usize {
+        if self.disordered {
+            return 1;
         }
-        let middle = Timestamp::from_seconds(low.saturating_add(span / 2));
+        usize::try_from(self.seconds_left(earliest) / 2).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Cuts into parts of the same length in whole seconds, not below `earliest`: this one keeps
+    /// the newest and its position, the others are returned, newest first.
+    pub(crate) fn split(&mut self, parts: usize, earliest: Timestamp) -> Vec<Self> {
+        let parts = parts.min(self.most_parts(earliest));
+        let low = self.gte.max(earliest).seconds_ceil();
+        let span = i128::from(self.seconds_left(earliest));
+        let mut lower = Vec::new();
+        for part in (1..parts).rev() {
+            let (part, parts) = (i128::try_from(part), i128::try_from(parts));
+            let (Ok(part), Ok(parts)) = (part, parts) else { return lower };
+            let from_low = i64::try_from(span * part / parts).unwrap_or(i64::MAX);
+            let at = Timestamp::from_seconds(low.saturating_add(from_low));
+            let below = lower.last_mut().unwrap_or(&mut *self).cut(at);
+            lower.push(below);
+        }
+        lower
+    }
+
+    /// Gives away what lies below `middle`.
+    fn cut(&mut self, middle: Timestamp) -> Self {
         let mut lower = Self::new(Remaining { gte: self.gte, lt: middle, cursor: None });
         lower.open_below = self.open_below;
+        lower.density = self.density;
         self.open_below = false;
         self.gte = middle;
-        Some(lower)
+        lower
+    }
+
+    fn seconds_left(&self, earliest: Timestamp) -> i64 {
+        let low = self.gte.max(earliest).seconds_ceil();
+        self.lt.seconds_floor().saturating_sub(low).max(0)
     }
 }

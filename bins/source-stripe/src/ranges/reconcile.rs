@@ -21,7 +21,21 @@ pub(crate) fn reconcile(earlier: Option<&StreamState>, asked: Span) -> Vec<Remai
     let overlap = old.lt.millis().saturating_sub(OVERLAP_SECONDS.saturating_mul(1000));
     let from = Timestamp::from_millis(overlap).max(asked.gte);
     let above = if asked.lt > old.lt { fresh(from, asked.lt) } else { None };
-    kept.chain(below).chain(above).collect()
+    joined(kept.chain(below).chain(above).collect())
+}
+
+/// Joins ranges that touch and of which nothing was read, so that their number does not grow with
+/// every run that was cut off.
+fn joined(mut ranges: Vec<Remaining>) -> Vec<Remaining> {
+    ranges.sort_by_key(|range| (range.cursor.is_some(), range.gte, range.lt));
+    ranges.dedup_by(|next, last| {
+        let join = next.cursor.is_none() && last.cursor.is_none() && next.gte <= last.lt;
+        if join {
+            last.lt = last.lt.max(next.lt);
+        }
+        join
+    });
+    ranges
 }
 
 fn cut(range: &Remaining, asked: Span) -> Option<Remaining> {
@@ -81,6 +95,15 @@ mod tests {
         let state = state(span(0, 1000), vec![remaining(0, 80, Some("a"))]);
         assert_eq!(reconcile(Some(&state), span(40, 1000)), [remaining(40, 80, Some("a"))]);
         assert_eq!(reconcile(Some(&state), span(0, 60)), [remaining(0, 60, None)]);
+    }
+
+    #[test]
+    fn ranges_of_which_nothing_was_read_are_joined_where_they_touch() {
+        let left =
+            vec![remaining(0, 50, Some("a")), remaining(700, 1000, None), remaining(50, 60, None)];
+        let joined =
+            [remaining(50, 60, None), remaining(700, 2000, None), remaining(0, 50, Some("a"))];
+        assert_eq!(reconcile(Some(&state(span(0, 1000), left)), span(0, 2000)), joined);
     }
 
     #[test]

@@ -12,10 +12,15 @@ use super::state::{Span, StreamState};
 /// Names a range while the process lives.
 pub(crate) type RangeId = u32;
 
+/// Most ranges of a stream: each has a place in its state, which is to stay below 16 KiB.
+const MOST_RANGES: usize = 128;
+
 /// What is left of a stream, with what is being asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct RangeSet {
     accounted: Span,
+    /// No range is split below this: the account did not exist.
+    earliest: Timestamp,
     ranges: BTreeMap<RangeId, Range>,
     next_id: RangeId,
 }
@@ -41,11 +46,11 @@ pub(crate) struct Step {
 }
 
 impl RangeSet {
-    /// What is left under `bounds` after an earlier run.
-    pub(crate) fn new(earlier: Option<&StreamState>, bounds: Bounds) -> Self {
+    /// What is left under `bounds` after an earlier run; most objects are from `earliest` on.
+    pub(crate) fn new(earlier: Option<&StreamState>, bounds: Bounds, earliest: Timestamp) -> Self {
         let ranges = reconcile(earlier, bounds.span).into_iter().map(Range::new);
-        let mut set =
-            Self { accounted: bounds.span, ranges: (0..).zip(ranges).collect(), next_id: 0 };
+        let ranges = (0..).zip(ranges).collect();
+        let mut set = Self { accounted: bounds.span, earliest, ranges, next_id: 0 };
         set.next_id = set.ranges.last_key_value().map_or(0, |(id, _)| id.saturating_add(1));
         if bounds.open_below {
             set.open_lowest();
@@ -72,11 +77,28 @@ impl RangeSet {
         self.ranges.is_empty()
     }
 
-    /// A range that is not being asked for.
+    /// The range that is to be asked for next: the one that is expected to take longest.
     pub(crate) fn waiting(&self) -> Option<RangeId> {
-        // Newest first: what people look at.
         let idle = self.ranges.iter().filter(|(_, range)| !range.in_flight);
-        idle.max_by_key(|(_, range)| range.lt).map(|(id, _)| *id)
+        let work = |range: &Range| range.work(self.earliest);
+        let longest =
+            idle.max_by(|(_, a), (_, b)| work(a).total_cmp(&work(b)).then_with(|| a.lt.cmp(&b.lt)));
+        longest.map(|(id, _)| *id)
+    }
+
+    /// Objects expected to be left in a range; see [`Range::work`].
+    pub(crate) fn work(&self, id: RangeId) -> f64 {
+        self.ranges.get(&id).map_or(0.0, |range| range.work(self.earliest))
+    }
+
+    /// Objects expected to be left in the range that takes longest.
+    pub(crate) fn longest(&self) -> f64 {
+        self.ranges.values().map(|range| range.work(self.earliest)).fold(0.0, f64::max)
+    }
+
+    /// How many ranges there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ranges.len()
     }
 
     /// How many ranges are being asked for.
@@ -122,22 +144,29 @@ impl RangeSet {
         })
     }
 
-    /// Seconds of time left in a range above `earliest`.
-    pub(crate) fn seconds_left(&self, id: RangeId, earliest: Timestamp) -> i64 {
-        self.ranges.get(&id).map_or(0, |range| {
-            range.lt.seconds_floor().saturating_sub(range.gte.max(earliest).seconds_ceil()).max(0)
-        })
+    /// Objects that are expected to be left in a range that is worth splitting: nothing if there
+    /// is another that is more than twice as long. That one's page arrives soon.
+    pub(crate) fn work_to_share(&self, id: RangeId) -> f64 {
+        let splittable = |range: &&Range| range.is_known() && range.most_parts(self.earliest) > 1;
+        let work = |range: &Range| range.work(self.earliest);
+        let longest = self.ranges.values().filter(splittable).map(work).fold(0.0, f64::max);
+        let own = self.ranges.get(&id).filter(splittable).map_or(0.0, work);
+        if own * 2.0 >= longest { own } else { 0.0 }
     }
 
-    /// Splits a range that is not being asked for; see [`Range::split`].
-    pub(crate) fn split(&mut self, id: RangeId, earliest: Timestamp) -> bool {
-        let Some(range) = self.ranges.get_mut(&id).filter(|range| !range.in_flight) else {
-            return false;
-        };
-        let Some(lower) = range.split(earliest) else { return false };
-        self.ranges.insert(self.next_id, lower);
-        self.next_id = self.next_id.saturating_add(1);
-        true
+    /// Splits a range that is not being asked for into so many parts, if it can be; see
+    /// [`Range::split`]. Says into how many.
+    pub(crate) fn split(&mut self, id: RangeId, parts: usize) -> usize {
+        let most = MOST_RANGES.saturating_sub(self.ranges.len()).saturating_add(1);
+        let range = self.ranges.get_mut(&id).filter(|range| !range.in_flight);
+        let Some(range) = range else { return 1 };
+        let lower = range.split(parts.min(most), self.earliest);
+        let count = lower.len().saturating_add(1);
+        for range in lower {
+            self.ranges.insert(self.next_id, range);
+            self.next_id = self.next_id.saturating_add(1);
+        }
+        count
     }
 
     /// Of the ranges that begin at the lower end, the one that reaches least far up is open below.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use protocol::{TimeRange, Timestamp};
 
 use super::*;
+use crate::random::Random;
 
 /// Objects on a page.
 const PAGE: usize = 3;
@@ -23,30 +24,6 @@ struct Hazards {
     clock: bool,
     /// Objects stand in the wrong place of the list.
     disorder: bool,
-}
-
-/// A small generator, so that a seed is a history.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: i64) -> i64 {
-        i64::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn chance(&mut self, percent: i64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick(&mut self, values: &[i64]) -> i64 {
-        values[usize::try_from(self.below(i64::try_from(values.len()).unwrap())).unwrap()]
-    }
 }
 
 struct Object {
@@ -197,7 +174,8 @@ impl Run<'_> {
         let seen = Seen { sorts: &sorts, last_id: last_id.as_deref(), has_more };
         let step = self.set.arrived(id, seen);
         if step.finished.is_none() && self.random.chance(40) {
-            self.splits += usize::from(self.set.split(id, Timestamp::from_seconds(ACCOUNT)));
+            let parts = usize::try_from(2 + self.random.below(4)).unwrap();
+            self.splits += self.set.split(id, parts) - 1;
         }
         self.emitted.extend(&ids);
         copy.pending.push((ids, self.set.state()));
@@ -212,6 +190,11 @@ fn cursor(position: &Position) -> Option<usize> {
 }
 
 const ACCOUNT: i64 = 900_000;
+
+fn account() -> Timestamp {
+    Timestamp::from_seconds(ACCOUNT)
+}
+
 const BEGINNING: i64 = 1_000_000;
 
 fn populate(random: &mut Random, hazards: Hazards) -> Server {
@@ -240,8 +223,11 @@ fn run<'a>(
     hazards: Hazards,
 ) -> Run<'a> {
     let asked = TimeRange { gte: None, lt: ceiling.map(Timestamp::from_seconds) };
-    let set =
-        RangeSet::new(copy.state.as_ref(), Bounds::new(asked, Timestamp::from_seconds(server.now)));
+    let set = RangeSet::new(
+        copy.state.as_ref(),
+        Bounds::new(asked, Timestamp::from_seconds(server.now)),
+        account(),
+    );
     Run { server, random, hazards, set, flying: Vec::new(), emitted: Vec::new(), splits: 0 }
 }
 
@@ -312,12 +298,16 @@ proptest! {
 #[test]
 fn a_range_splits_in_whole_seconds_and_never_below_the_account() {
     let asked = TimeRange { gte: None, lt: None };
-    let mut set = RangeSet::new(None, Bounds::new(asked, Timestamp::from_seconds(1_000_002)));
+    let mut set = RangeSet::new(
+        None,
+        Bounds::new(asked, Timestamp::from_seconds(1_000_002)),
+        Timestamp::from_seconds(999_000),
+    );
     let (window, _) = set.ask(0).unwrap();
     assert_eq!(window, Window::default());
-    assert!(!set.split(0, Timestamp::EPOCH), "never while a page is in flight");
+    assert_eq!(set.split(0, 2), 1, "never while a page is in flight");
     set.arrived(0, Seen { sorts: &[Some(999_999)], last_id: Some("a"), has_more: true });
-    assert!(set.split(0, Timestamp::from_seconds(999_000)));
+    assert_eq!(set.split(0, 2), 2);
     let state = set.state();
     let seconds: Vec<_> = state
         .remaining
@@ -331,8 +321,11 @@ fn a_range_splits_in_whole_seconds_and_never_below_the_account() {
 
 #[test]
 fn a_deleted_cursor_repeats_only_its_second() {
-    let mut set =
-        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    let mut set = RangeSet::new(
+        None,
+        Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)),
+        Timestamp::EPOCH,
+    );
     set.ask(0).unwrap();
     set.arrived(0, Seen { sorts: &[Some(990), Some(980)], last_id: Some("b"), has_more: true });
     assert_eq!(set.ask(0).unwrap(), (Window::default(), Position::After("b".to_owned())));
@@ -342,8 +335,11 @@ fn a_deleted_cursor_repeats_only_its_second() {
 
 #[test]
 fn a_disordered_range_keeps_its_upper_end() {
-    let mut set =
-        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    let mut set = RangeSet::new(
+        None,
+        Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)),
+        Timestamp::EPOCH,
+    );
     set.ask(0).unwrap();
     let step = set.arrived(
         0,
@@ -351,13 +347,16 @@ fn a_disordered_range_keeps_its_upper_end() {
     );
     assert!(step.found_disorder);
     assert_eq!(set.state().remaining[0].lt, Timestamp::from_seconds(1000));
-    assert!(!set.split(0, Timestamp::EPOCH));
+    assert_eq!(set.split(0, 2), 1);
 }
 
 #[test]
 fn a_list_that_refuses_every_cursor_is_given_up() {
-    let mut set =
-        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    let mut set = RangeSet::new(
+        None,
+        Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)),
+        Timestamp::EPOCH,
+    );
     let mut tries = 0;
     loop {
         set.ask(0).unwrap();
@@ -373,8 +372,11 @@ fn a_list_that_refuses_every_cursor_is_given_up() {
 
 #[test]
 fn objects_in_the_future_do_not_raise_the_upper_end() {
-    let mut set =
-        RangeSet::new(None, Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)));
+    let mut set = RangeSet::new(
+        None,
+        Bounds::new(TimeRange::default(), Timestamp::from_seconds(1002)),
+        Timestamp::EPOCH,
+    );
     set.ask(0).unwrap();
     set.arrived(0, Seen { sorts: &[Some(9000), Some(5000)], last_id: Some("b"), has_more: true });
     assert_eq!(set.state().remaining[0].lt, Timestamp::from_seconds(1000));
