@@ -1,15 +1,16 @@
-//! The whole suite, with what it needs: PostgreSQL's programs and our own.
+//! The whole suite, with what it needs: PostgreSQL's programs, PgBouncer, and our own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Package of Debian and its kin that brings `initdb` and `postgres`.
-const PACKAGE: &str = "postgresql";
+/// Packages of Debian and its kin: the server, and the pool that is tried before it.
+const PACKAGES: [&str; 2] = ["postgresql", "pgbouncer"];
 
-/// Installs PostgreSQL when it is missing and we may, builds every program, and runs every test.
+/// Installs PostgreSQL and PgBouncer when they are missing and we may, builds every program, and runs
+/// every test.
 pub(crate) fn run() -> Result<String, String> {
-    if !has_postgres() {
-        install_postgres()?;
+    if !has_postgres() || !has_pgbouncer() {
+        install()?;
     }
     // The suites start programs of other packages, which cargo builds for nobody unless asked.
     step("cargo", &["build", "--locked", "--workspace", "--bins"])?;
@@ -29,18 +30,23 @@ fn has_postgres() -> bool {
         || on_path("initdb").is_some()
 }
 
-fn install_postgres() -> Result<(), String> {
+fn has_pgbouncer() -> bool {
+    Path::new("/usr/sbin/pgbouncer").is_file() || on_path("pgbouncer").is_some()
+}
+
+fn install() -> Result<(), String> {
+    let packages = PACKAGES.join(" ");
     let by_hand = format!(
-        "the tests start a PostgreSQL server of their own, and its programs are missing; \
-         install the package `{PACKAGE}` (Debian, Ubuntu: sudo apt-get install {PACKAGE}; \
-         macOS: brew install postgresql), or put initdb and postgres on PATH"
+        "the tests start a PostgreSQL server and a PgBouncer of their own, and a program of them \
+         is missing; install the packages `{packages}` (Debian, Ubuntu: sudo apt-get install \
+         {packages}; macOS: brew install {packages}), or put initdb, postgres and pgbouncer on PATH"
     );
     if on_path("apt-get").is_none() || !is_root() {
         return Err(by_hand);
     }
-    let install = ["install", "--yes", "--no-install-recommends", PACKAGE];
+    let install = ["install", "--yes", "--no-install-recommends"];
     step("apt-get", &["update"])
-        .and_then(|()| step("apt-get", &install))
+        .and_then(|()| step("apt-get", &[&install[..], &PACKAGES[..]].concat()))
         .map_err(|error| format!("{error}; {by_hand}"))
 }
 

@@ -67,10 +67,11 @@ fn writer(
         return Err(missing.hint(client.write_remedy()));
     };
     plan(&table, Some(found), uuid::Uuid::nil()).map_err(Error::config)?;
-    Writer::of(table, stream, found, client.deletes).map_err(Error::config)
+    Writer::of(table, stream, found, client).map_err(Error::config)
 }
 
 async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> {
+    client.find_out_naming().await?;
     let connection = client.get().await?;
     let schema = &client.schema;
     let has_lz4 = has_lz4(&**connection).await?;
@@ -90,7 +91,7 @@ async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> 
 async fn has_lz4(client: &impl GenericClient) -> Result<bool, pg::Error> {
     let asked = "SELECT EXISTS (SELECT FROM pg_settings \
                  WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
-    let row = client.query_one(asked, &[]).await;
+    let row = client.query_typed_one(asked, &[]).await;
     row.and_then(|row| row.try_get(0))
         .map_err(|error| pg::Error::query("asking for the settings", &error))
 }

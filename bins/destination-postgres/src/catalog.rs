@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use pg::{Error, Ident};
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::{
+    GenericClient, Row,
+    types::{ToSql, Type},
+};
 
 use crate::schema::{Existing, ExistingColumn, Table};
 
@@ -49,7 +52,10 @@ pub(crate) async fn named(
 ) -> Result<BTreeMap<String, Existing>, Error> {
     let (names, rules): (Vec<&str>, Vec<&str>) =
         names.iter().map(|(name, rule)| (name.as_str(), rule.as_str())).unzip();
-    let rows = client.query(EXISTING, &[&schema.name(), &names, &rules]).await;
+    let schema_name = schema.name();
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&schema_name, Type::TEXT), (&names, Type::TEXT_ARRAY), (&rules, Type::TEXT_ARRAY)];
+    let rows = client.query_typed(EXISTING, &values).await;
     let read = |row: &Row| Ok((row.try_get(0)?, one(row)?));
     let found = rows.and_then(|rows| rows.iter().map(read).collect());
     found.map_err(|error| Error::query(format!("reading the tables of schema {schema}"), &error))
@@ -80,7 +86,7 @@ pub(crate) async fn schema_comment(
 ) -> Result<Option<String>, Error> {
     let asked = "SELECT coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace \
                  WHERE nspname = $1";
-    let row = client.query_opt(asked, &[&schema.name()]).await;
+    let row = client.query_typed_opt(asked, &[(&schema.name(), Type::TEXT)]).await;
     row.and_then(|row| row.map(|row| row.try_get(0)).transpose())
         .map_err(|error| Error::query(format!("looking for schema {schema}"), &error))
 }
@@ -93,7 +99,7 @@ pub(crate) async fn comments(
     let asked = "SELECT c.relname::text, obj_description(c.oid, 'pg_class') FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')";
-    let rows = client.query(asked, &[&schema.name()]).await;
+    let rows = client.query_typed(asked, &[(&schema.name(), Type::TEXT)]).await;
     rows.and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect())
         .map_err(|error| Error::query(format!("listing the tables of schema {schema}"), &error))
 }

@@ -2,7 +2,7 @@
 
 use connector::{Error, StreamPlan};
 use pg::{Failure, Ident};
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, types::Type};
 
 use crate::{
     catalog, client::Client, failure::explain, meta, schema::plan, setup::refuse_mixing,
@@ -36,7 +36,7 @@ pub(crate) async fn check(client: &Client, plans: &[StreamPlan]) -> Result<Strin
 }
 
 async fn server(client: &impl GenericClient) -> Result<String, pg::Error> {
-    let row = client.query_one("SHOW server_version", &[]).await;
+    let row = client.query_typed_one("SHOW server_version", &[]).await;
     row.and_then(|row| row.try_get(0))
         .map_err(|error| pg::Error::query("asking for the server's version", &error))
 }
@@ -53,7 +53,9 @@ async fn may_make(
                  AND (NOT $2 OR has_schema_privilege(n.oid, 'CREATE')) END \
                  FROM (SELECT $1::text AS name) w LEFT JOIN pg_namespace n ON n.nspname = w.name";
     let doing = format!("checking the privileges on schema {schema}");
-    let row = client.query_one(asked, &[&schema.name(), &tables_are_missing]).await;
+    let row = client
+        .query_typed_one(asked, &[(&schema.name(), Type::TEXT), (&tables_are_missing, Type::BOOL)])
+        .await;
     let may: bool = row
         .and_then(|row| row.try_get(0))
         .map_err(|error| pg::Error::query(doing.clone(), &error))?;

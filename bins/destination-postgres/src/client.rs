@@ -1,5 +1,13 @@
 //! The way to the server: pooled connections, and patience with what passes.
 
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
 use connector::retry;
 use pg::{Error, Failure, Ident, Pool, Pooled};
 use tokio::time::sleep;
@@ -18,6 +26,36 @@ pub(crate) struct Client {
     /// The columns that new tables are made with; what their neighbours have unless asked.
     pub(crate) columns: Option<Columns>,
     pub(crate) deletes: Deletes,
+    pub(crate) naming: Naming,
+    /// Whether statements have names was decided by the configuration.
+    naming_is_asked: bool,
+    connections: usize,
+}
+
+/// Whether statements are sent under a name, so that the server parses them once a connection.
+///
+/// Behind a pool in transaction mode a name may be unknown, or another's, in the next transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Naming(Arc<AtomicBool>);
+
+impl Naming {
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn turn_off(&self) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            tracing::info!("a pool stands before the server: statements are sent without a name");
+        }
+    }
+
+    /// Gives names up when a failure says that they do not last.
+    pub(crate) fn learn(&self, error: &Error) {
+        const UNKNOWN_OR_TAKEN: [&str; 2] = ["26000", "42P05"];
+        if error.code().is_some_and(|code| UNKNOWN_OR_TAKEN.contains(&code)) {
+            self.turn_off();
+        }
+    }
 }
 
 /// Which failures are worth another try.
@@ -29,15 +67,59 @@ pub(crate) enum Patience {
     Away,
 }
 
+/// How often two connections are compared: others may use the pool at the same moment.
+const ROUNDS: usize = 4;
+
 impl Client {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let pool = Pool::new(&options.settings, options.connections)?;
         let (schema, columns, deletes) = (options.schema.clone(), options.columns, options.deletes);
-        Ok(Self { pool, schema, columns, deletes })
+        let naming = Naming(Arc::new(AtomicBool::new(options.prepared.unwrap_or(true))));
+        let naming_is_asked = options.prepared.is_some();
+        let connections = options.connections;
+        Ok(Self { pool, schema, columns, deletes, naming, naming_is_asked, connections })
     }
 
     pub(crate) async fn get(&self) -> Result<Pooled, Error> {
         self.pool.get().await
+    }
+
+    /// Finds out whether statements may have names: of two connections that are open at once, each
+    /// has a process of the server for itself and keeps it, unless a pool serves them in turns.
+    pub(crate) async fn find_out_naming(&self) -> Result<(), Error> {
+        if self.naming_is_asked || self.connections < 2 {
+            // One connection has nothing to be compared with; what was asked needs no proof.
+            return if self.naming_is_asked { Ok(()) } else { self.compare_with_another().await };
+        }
+        let (one, other) = (self.get().await?, self.get().await?);
+        self.compare(&one, &other).await
+    }
+
+    async fn compare_with_another(&self) -> Result<(), Error> {
+        let other = pg::connect(self.pool.settings()).await;
+        match other {
+            Ok(other) => self.compare(&**self.get().await?, &other).await,
+            Err(_no_room) => {
+                self.naming.turn_off();
+                Ok(())
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        one: &tokio_postgres::Client,
+        other: &tokio_postgres::Client,
+    ) -> Result<(), Error> {
+        let (mut ones, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..ROUNDS {
+            ones.insert(process(one).await?);
+            others.insert(process(other).await?);
+        }
+        if ones.len() > 1 || others.len() > 1 || ones == others {
+            self.naming.turn_off();
+        }
+        Ok(())
     }
 
     pub(crate) fn target(&self) -> &pg::Target {
@@ -52,6 +134,13 @@ impl Client {
     pub(crate) fn write_remedy(&self) -> String {
         write_remedy(&self.schema, &self.target().user)
     }
+}
+
+/// The number of the server's process that answers.
+async fn process(client: &tokio_postgres::Client) -> Result<i32, Error> {
+    let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await;
+    row.and_then(|row| row.try_get(0))
+        .map_err(|error| Error::query("asking which process answers", &error))
 }
 
 /// Tries again, with backoff, while the failure is one that passes.

@@ -30,6 +30,7 @@ pub struct Config {
     ssl_ca_pem: Option<String>,
     #[serde(default)]
     indexes: bool,
+    prepared: Option<bool>,
 }
 
 /// What becomes of a row whose object was deleted.
@@ -63,6 +64,7 @@ pub(crate) struct Options {
     pub(crate) deletes: Deletes,
     pub(crate) columns: Option<Columns>,
     pub(crate) indexes: bool,
+    pub(crate) prepared: Option<bool>,
 }
 
 impl Options {
@@ -93,6 +95,7 @@ impl Options {
             deletes: config.deletes,
             columns: config.columns,
             indexes: config.indexes,
+            prepared: config.prepared,
         })
     }
 }
@@ -199,6 +202,10 @@ fn writing_properties() -> Map<String, Value> {
                    stopping writers, when a stream is complete";
     let indexes = json!({"type": "boolean", "default": false, "description": indexes});
     properties.insert("indexes".to_owned(), indexes);
+    let prepared = "Whether the server parses a statement once a connection; found out when absent, \
+                    since it is not possible behind a pool in transaction mode";
+    let prepared = json!({"type": "boolean", "description": prepared});
+    properties.insert("prepared".to_owned(), prepared);
     properties
 }
 
@@ -259,6 +266,7 @@ mod tests {
             "echo_records",
             "flush_ms",
             "indexes",
+            "prepared",
             "run_id",
             "schema",
             "ssl_ca_pem",

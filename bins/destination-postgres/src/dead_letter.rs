@@ -2,7 +2,10 @@
 
 use connector::{DeadLetter, Refused};
 use pg::{Error, Ident, Qualified};
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::{
+    GenericClient, Row,
+    types::{ToSql, Type},
+};
 
 /// The table's name.
 pub(crate) const LETTERS: &str = "_sync_dead_letter";
@@ -39,8 +42,15 @@ pub(crate) async fn keep(
     for refused in refused {
         let (key, error) = (refused.key_text(), refused.error.replace('\0', "\u{FFFD}"));
         let (record, digest) = (refused.record.as_bytes(), refused.digest());
+        let values: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&stream, Type::TEXT),
+            (&key, Type::TEXT),
+            (&error, Type::TEXT),
+            (&record, Type::BYTEA),
+            (&digest, Type::INT8),
+        ];
         client
-            .execute(&statement, &[&stream, &key, &error, &record, &digest])
+            .execute_typed(&statement, &values)
             .await
             .map_err(|error| Error::query(format!("keeping a refused record in {name}"), &error))?;
     }
@@ -61,7 +71,7 @@ pub(crate) async fn read(
          FROM {name} WHERE number > $1 AND ($2::text IS NULL OR stream = $2) \
          ORDER BY number LIMIT 100"
     );
-    let rows = client.query(&asked, &[&after, &stream]).await;
+    let rows = client.query_typed(&asked, &[(&after, Type::INT8), (&stream, Type::TEXT)]).await;
     rows.and_then(|rows| rows.iter().map(one).collect())
         .map_err(|error| Error::query(format!("reading {name}"), &error))
 }
@@ -92,6 +102,8 @@ pub(crate) async fn forget(
         "DELETE FROM {name} AS l USING unnest($1::bigint[], $2::bigint[]) AS u(n, t) \
          WHERE l.number = u.n AND l.tries = u.t"
     );
-    let gone = client.execute(&statement, &[&numbers, &tries]).await;
+    let gone = client
+        .execute_typed(&statement, &[(&numbers, Type::INT8_ARRAY), (&tries, Type::INT8_ARRAY)])
+        .await;
     gone.map(drop).map_err(|error| Error::query(format!("removing letters from {name}"), &error))
 }

@@ -3,6 +3,7 @@
 use connector::StreamPlan;
 use pg::{Error, Ident};
 use serde_json::Value;
+use tokio_postgres::types::Type;
 
 use crate::{
     client::{Client, Patience, persist},
@@ -64,7 +65,9 @@ async fn make(client: &Client, table: &Table, index: &Index) -> Result<bool, Err
     let asked = "SELECT i.indisvalid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                  LEFT JOIN pg_index i ON i.indexrelid = c.oid \
                  WHERE n.nspname = $1 AND c.relname = $2";
-    let found = connection.query_opt(asked, &[&schema.name(), &index.name.name()]).await;
+    let found = connection
+        .query_typed_opt(asked, &[(&schema.name(), Type::TEXT), (&index.name.name(), Type::TEXT)])
+        .await;
     let is_valid: Option<Option<bool>> =
         found.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(failed)?;
     let name = schema.with(&index.name);

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use pg::{Error, Ident, Qualified};
 use protocol::{Place, Places};
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::{
+    GenericClient, Row,
+    types::{ToSql, Type},
+};
 use uuid::Uuid;
 
 use crate::schema::{Mark, Table};
@@ -53,7 +56,7 @@ pub(crate) async fn read(
 ) -> Result<BTreeMap<String, Noted>, Error> {
     let name = table(schema)?;
     let asked = format!("SELECT stream, place, run, api_version, account, mode FROM {name}");
-    let rows = client.query(&asked, &[]).await;
+    let rows = client.query_typed(&asked, &[]).await;
     rows.and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, one(row)?))).collect())
         .map_err(|error| Error::query(format!("reading {name}"), &error))
 }
@@ -88,10 +91,17 @@ pub(crate) async fn note(
     );
     let tool = concat!("sync-engine ", env!("CARGO_PKG_VERSION"));
     let Mark { api_version, account, mode } = &table.mark;
-    client
-        .execute(&statement, &[&table.stream, &place, &tool, api_version, account, mode])
-        .await
-        .map_err(|error| Error::query(format!("noting stream `{}` in {name}", table.stream), &error))?;
+    let values: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&table.stream, Type::TEXT),
+        (&place, Type::UUID),
+        (&tool, Type::TEXT),
+        (api_version, Type::TEXT),
+        (account, Type::TEXT),
+        (mode, Type::TEXT),
+    ];
+    client.execute_typed(&statement, &values).await.map_err(|error| {
+        Error::query(format!("noting stream `{}` in {name}", table.stream), &error)
+    })?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use connector::StreamPlan;
 use pg::{Error, Failure, Ident, Pooled};
 use protocol::Places;
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, types::Type};
 use uuid::Uuid;
 
 use crate::{
@@ -119,7 +119,8 @@ pub(crate) async fn lock(
 ) -> Result<(), tokio_postgres::Error> {
     client.batch_execute(LOCK_TIMEOUT).await?;
     let key = pg::advisory_key("setup", &format!("{schema}\0{object}"));
-    client.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await.map(drop)
+    let asked = "SELECT pg_advisory_xact_lock($1)";
+    client.query_typed(asked, &[(&key, Type::INT8)]).await.map(drop)
 }
 
 /// Whether a failure says that something is not there.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use pg::{Error, Ident, Pooled};
 use protocol::ConfiguredCatalog;
+use tokio_postgres::types::Type;
 
 use crate::{
     catalog, dead_letter,
@@ -45,7 +46,7 @@ pub(crate) async fn teardown(
     ];
     for (_, table) in own.iter().filter(|(name, _)| comments.contains_key(*name)) {
         let clean = format!("DELETE FROM {table} WHERE stream = ANY ($1)");
-        transaction.execute(&clean, &[&dropped]).await.map_err(failed)?;
+        transaction.execute_typed(&clean, &[(&dropped, Type::TEXT_ARRAY)]).await.map_err(failed)?;
         if kept.is_empty() {
             transaction.batch_execute(&format!("DROP TABLE {table}")).await.map_err(failed)?;
         }
@@ -84,7 +85,8 @@ async fn drop_schema(
                  FROM pg_namespace n WHERE nspname = $1";
     let failed =
         |error: tokio_postgres::Error| Error::query(format!("removing schema {schema}"), &error);
-    let row = client.query_one(asked, &[&schema.name()]).await.map_err(failed)?;
+    let row =
+        client.query_typed_one(asked, &[(&schema.name(), Type::TEXT)]).await.map_err(failed)?;
     if row.try_get(0).map_err(failed)? {
         client.batch_execute(&format!("DROP SCHEMA {schema}")).await.map_err(failed)?;
     }

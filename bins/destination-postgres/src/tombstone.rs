@@ -2,7 +2,7 @@
 //! than the removal does not bring one back.
 
 use pg::{Error, Ident, Qualified};
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, types::Type};
 
 /// The table's name.
 pub(crate) const TOMBSTONES: &str = "_sync_tombstone";
@@ -25,7 +25,7 @@ pub(crate) fn create(schema: &Ident) -> Result<String, Error> {
 pub(crate) async fn expire(client: &impl GenericClient, schema: &Ident) -> Result<(), Error> {
     let name = table(schema)?;
     let statement = format!("DELETE FROM {name} WHERE at < now() - interval '30 days'");
-    let gone = client.execute(&statement, &[]).await;
+    let gone = client.execute_typed(&statement, &[]).await;
     gone.map(drop).map_err(|error| Error::query(format!("clearing {name}"), &error))
 }
 
@@ -37,6 +37,6 @@ pub(crate) async fn clear(
 ) -> Result<(), Error> {
     let name = table(schema)?;
     let statement = format!("DELETE FROM {name} WHERE stream = ANY ($1)");
-    let gone = client.execute(&statement, &[&streams]).await;
+    let gone = client.execute_typed(&statement, &[(&streams, Type::TEXT_ARRAY)]).await;
     gone.map(drop).map_err(|error| Error::query(format!("clearing {name}"), &error))
 }

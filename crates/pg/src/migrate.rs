@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{
+    Transaction,
+    types::{ToSql, Type},
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Error, Ident};
@@ -51,7 +54,8 @@ pub fn advisory_key(purpose: &str, name: &str) -> i64 {
 
 async fn lock(transaction: &Transaction<'_>, schema: &Ident) -> Result<(), tokio_postgres::Error> {
     let key = advisory_key("migrate", schema.name());
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await.map(drop)
+    let asked = "SELECT pg_advisory_xact_lock($1)";
+    transaction.query_typed(asked, &[(&key, Type::INT8)]).await.map(drop)
 }
 
 /// Asks first: `IF NOT EXISTS` would need the privilege to create even when nothing is missing.
@@ -61,7 +65,9 @@ async fn prepare(
 ) -> Result<(), tokio_postgres::Error> {
     let asked = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), \
                  EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2)";
-    let row = transaction.query_one(asked, &[&schema.name(), &TABLE]).await?;
+    let name = schema.name();
+    let names: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&TABLE, Type::TEXT)];
+    let row = transaction.query_typed_one(asked, &names).await?;
     if !row.try_get::<_, bool>(0)? {
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
@@ -82,7 +88,7 @@ async fn recorded(
     schema: &Ident,
 ) -> Result<BTreeMap<i32, String>, tokio_postgres::Error> {
     let asked = format!("SELECT number, checksum FROM {schema}.{TABLE}");
-    let rows = transaction.query(&asked, &[]).await?;
+    let rows = transaction.query_typed(&asked, &[]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -95,7 +101,9 @@ async fn apply(
     let record =
         format!("INSERT INTO {schema}.{TABLE} (number, name, checksum) VALUES ($1, $2, $3)");
     let checksum = checksum(migration);
-    transaction.execute(&record, &[&migration.number, &migration.name, &checksum]).await.map(drop)
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&migration.number, Type::INT4), (&migration.name, Type::TEXT), (&checksum, Type::TEXT)];
+    transaction.execute_typed(&record, &values).await.map(drop)
 }
 
 fn checksum(migration: &Migration) -> String {

@@ -28,8 +28,9 @@ impl Failure {
             "40001" | "40P01" | "55P03" | "25006" => return Self::Later,
             "53100" => return Self::DiskFull,
             "42501" => return Self::Permission,
-            // A cached plan met a changed table: a fresh statement succeeds.
-            "0A000" | "26000" => return Self::Later,
+            // A cached plan met a changed table, or a name another connection: a fresh statement
+            // succeeds.
+            "0A000" | "26000" | "42P05" => return Self::Later,
             _ => {}
         }
         match code.get(..2).unwrap_or_default() {
@@ -60,6 +61,7 @@ mod tests {
             ("57014", Failure::Internal),
             ("55P03", Failure::Later),
             ("25006", Failure::Later),
+            ("42P05", Failure::Later),
             ("28P01", Failure::Credentials),
             ("28000", Failure::Credentials),
             ("3D000", Failure::Credentials),

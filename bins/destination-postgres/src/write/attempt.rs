@@ -9,6 +9,7 @@ use deadpool_postgres::Transaction;
 use futures_util::{TryFutureExt as _, future::try_join};
 use pg::{Error, Failure, Pooled};
 use protocol::WrittenCounts;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::split::{Item, Part};
 use super::{
@@ -54,7 +55,8 @@ pub(crate) struct Session<'s> {
 pub(super) async fn attempt(session: Session<'_>, part: &Part<'_>) -> Result<Outcome, Error> {
     let mut connection = session.client.get().await?;
     let stored = store(&mut connection, session, part).await;
-    if stored.is_err() {
+    if let Err(error) = &stored {
+        session.client.naming.learn(error);
         pg::discard(connection);
     }
     stored
@@ -230,6 +232,8 @@ async fn note_run(
     let Some(run_id) = run_id.filter(|_| !part.writer.run_is_noted) else { return Ok(()) };
     let meta = meta::table(part.writer.table.name.schema())?;
     let note = format!("UPDATE {meta} SET run = $1 WHERE stream = $2 AND run IS DISTINCT FROM $1");
-    transaction.execute(&note, &[&run_id, &part.stream]).await.map_err(|e| part.failed(&e))?;
+    let values: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&run_id, Type::TEXT), (&part.stream, Type::TEXT)];
+    transaction.execute_typed(&note, &values).await.map_err(|e| part.failed(&e))?;
     Ok(())
 }

@@ -6,12 +6,13 @@ use connector::version::{Action, Stored, row_hash};
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::{Error, Failure};
-use tokio_postgres::Statement;
+use tokio_postgres::types::Type;
 
 use super::{
-    find::{key_columns, parameters},
+    find::key_columns,
     grave::remove,
     insert::{CHUNK, document},
+    send::{Ready, numbers, texts},
     split::{Item, Part},
 };
 
@@ -82,7 +83,7 @@ async fn apply(
         return Ok(());
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
     let changed: u64 = try_join_all(chunks).await.map_err(failed)?.into_iter().sum();
     all_changed(part, changed, changes.len())
@@ -104,7 +105,7 @@ pub(super) fn all_changed(part: &Part<'_>, changed: u64, wanted: usize) -> Resul
 
 async fn send(
     transaction: &Transaction<'_>,
-    statement: &Statement,
+    statement: &Ready<'_>,
     changes: &[Change<'_>],
 ) -> Result<u64, tokio_postgres::Error> {
     let items: Vec<Item<'_>> = changes.iter().map(|change| change.item).collect();
@@ -113,11 +114,10 @@ async fn send(
         changes.iter().filter_map(|change| change.document.as_deref()).collect();
     let stamps: Vec<i64> = changes.iter().map(|change| change.row.stamp).collect();
     let hashes: Vec<i64> = changes.iter().map(|change| row_hash(&change.row)).collect();
-    let mut all = parameters(&keys);
+    let mut all = texts(&keys);
     if !documents.is_empty() {
-        all.push(&documents);
+        all.push((&documents, Type::TEXT_ARRAY));
     }
-    all.push(&stamps);
-    all.push(&hashes);
-    transaction.execute(statement, &all).await
+    all.extend([numbers(&stamps), numbers(&hashes)]);
+    statement.execute(transaction, &all).await
 }

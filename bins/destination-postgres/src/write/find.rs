@@ -4,10 +4,11 @@ use connector::version::{Stored, content_of};
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::Error;
-use tokio_postgres::{Row, Statement, types::ToSql};
+use tokio_postgres::Row;
 
 use super::{
     insert::{CHUNK, place_of},
+    send::{Ready, texts},
     split::{Item, Part},
 };
 
@@ -19,7 +20,7 @@ pub(super) async fn find(
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let chunks = items.chunks(CHUNK).map(|items| ask(transaction, &statement, items));
     let found = try_join_all(chunks).await.map_err(failed)?;
     Ok(found.into_iter().flatten().collect())
@@ -27,11 +28,11 @@ pub(super) async fn find(
 
 async fn ask(
     transaction: &Transaction<'_>,
-    statement: &Statement,
+    statement: &Ready<'_>,
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, tokio_postgres::Error> {
     let columns = key_columns(items);
-    let rows = transaction.query(statement, &parameters(&columns)).await?;
+    let rows = statement.query(transaction, &texts(&columns)).await?;
     let mut found = vec![None; items.len()];
     for row in &rows {
         let place = place_of(items, row)?;
@@ -47,11 +48,6 @@ pub(super) fn key_columns<'b>(items: &[Item<'b>]) -> Vec<Vec<&'b str>> {
     let width = items.first().map_or(0, |item| item.key.len());
     let value = |item: &Item<'b>, column: usize| item.key.get(column).map_or("", String::as_str);
     (0..width).map(|column| items.iter().map(|item| value(item, column)).collect()).collect()
-}
-
-/// Arrays as parameters.
-pub(super) fn parameters<T: ToSql + Sync>(arrays: &[T]) -> Vec<&(dyn ToSql + Sync)> {
-    arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect()
 }
 
 /// Stamp, hash and deleted mark, behind the key's columns.

@@ -7,8 +7,9 @@ use pg::Error;
 
 use super::{
     change::{Change, all_changed},
-    find::{key_columns, parameters},
+    find::key_columns,
     insert::{CHUNK, place_of},
+    send::{Ready, numbers, texts},
     split::{Item, Part},
 };
 
@@ -20,11 +21,11 @@ pub(super) async fn find(
 ) -> Result<Vec<Option<Stored>>, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.graves.find;
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let mut all = Vec::with_capacity(items.len());
     for items in items.chunks(CHUNK) {
         let columns = key_columns(items);
-        let rows = transaction.query(&statement, &parameters(&columns)).await.map_err(failed)?;
+        let rows = statement.query(transaction, &texts(&columns)).await.map_err(failed)?;
         let mut found = vec![None; items.len()];
         for row in &rows {
             let place = place_of(items, row).map_err(failed)?;
@@ -61,14 +62,14 @@ pub(super) async fn bury(
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.graves.bury;
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     for changes in changes.chunks(CHUNK) {
         let items: Vec<Item<'_>> = changes.iter().map(|change| change.item).collect();
         let keys = key_columns(&items);
         let stamps: Vec<i64> = changes.iter().map(|change| change.row.stamp).collect();
-        let mut all = parameters(&keys);
-        all.push(&stamps);
-        transaction.execute(&statement, &all).await.map_err(failed)?;
+        let mut all = texts(&keys);
+        all.push(numbers(&stamps));
+        statement.execute(transaction, &all).await.map_err(failed)?;
     }
     Ok(())
 }
@@ -92,10 +93,10 @@ async fn execute(
         return Ok(0);
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let chunks = items.chunks(CHUNK).map(async |items| {
         let keys = key_columns(items);
-        transaction.execute(&statement, &parameters(&keys)).await
+        statement.execute(transaction, &texts(&keys)).await
     });
     Ok(try_join_all(chunks).await.map_err(failed)?.into_iter().sum())
 }

@@ -6,10 +6,14 @@ use connector::{marked_document, version::row_hash};
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::Error;
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use super::{
     change::Change,
+    send::{Ready, numbers},
     split::{Item, Part},
 };
 
@@ -27,7 +31,7 @@ pub(super) async fn insert(
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.insert;
-    let statement = transaction.prepare_cached(text).await.map_err(failed)?;
+    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
     let inserted = try_join_all(chunks).await.map_err(failed)?;
     Ok(inserted.into_iter().flatten().collect())
@@ -35,14 +39,16 @@ pub(super) async fn insert(
 
 async fn send(
     transaction: &Transaction<'_>,
-    statement: &Statement,
+    statement: &Ready<'_>,
     changes: &[Change<'_>],
 ) -> Result<Vec<bool>, tokio_postgres::Error> {
     let documents: Vec<&str> =
         changes.iter().map(|change| change.document.as_deref().unwrap_or_default()).collect();
     let stamps: Vec<i64> = changes.iter().map(|change| change.row.stamp).collect();
     let hashes: Vec<i64> = changes.iter().map(|change| row_hash(&change.row)).collect();
-    let rows = transaction.query(statement, &[&documents, &stamps, &hashes]).await?;
+    let all =
+        [(&documents as &(dyn ToSql + Sync), Type::TEXT_ARRAY), numbers(&stamps), numbers(&hashes)];
+    let rows = statement.query(transaction, &all).await?;
     if rows.len() == changes.len() {
         return Ok(vec![true; changes.len()]);
     }

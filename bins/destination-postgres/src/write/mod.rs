@@ -7,6 +7,7 @@ mod grave;
 mod insert;
 mod load;
 mod prune;
+mod send;
 mod split;
 mod writer;
 

@@ -9,12 +9,13 @@ use connector::{
 use deadpool_postgres::Transaction;
 use futures_util::{TryFutureExt as _, future::try_join};
 use pg::{Error, Pooled};
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     attempt::Session,
     change::Changes,
     find::stored,
+    send::{Ready, numbers, texts},
     split::{Item, Part},
     writer::Writer,
 };
@@ -29,7 +30,8 @@ pub(super) async fn prune(
     let part = Part { stream, writer, items: Vec::new() };
     let mut connection = session.client.get().await?;
     let pruned = apply(&mut connection, session, &part, prunes).await;
-    if pruned.is_err() {
+    if let Err(error) = &pruned {
+        session.client.naming.learn(error);
         pg::discard(connection);
     }
     pruned
@@ -71,7 +73,8 @@ async fn concerned<'p>(
     for (fields, prunes) in &by_fields {
         let Writer { table, statements, .. } = part.writer;
         let text = statements.prune(table, fields)?;
-        let rows = ask(transaction, &text, fields, prunes).await.map_err(|e| part.failed(&e))?;
+        let rows =
+            ask(transaction, part, &text, fields, prunes).await.map_err(|e| part.failed(&e))?;
         for row in &rows {
             let (key, stored, number) =
                 read(row, table.key.len()).map_err(|error| part.failed(&error))?;
@@ -84,11 +87,12 @@ async fn concerned<'p>(
 
 async fn ask(
     transaction: &Transaction<'_>,
+    part: &Part<'_>,
     text: &str,
     fields: &[String],
     prunes: &[&Prune],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let numbers: Vec<i64> = (0..).take(prunes.len()).collect();
+    let places: Vec<i64> = (0..).take(prunes.len()).collect();
     let stamps: Vec<i64> = prunes.iter().map(|prune| prune.stamp).collect();
     let certain: Vec<Option<i64>> =
         prunes.iter().map(|prune| prune.version().is_certain().then_some(prune.stamp)).collect();
@@ -100,10 +104,10 @@ async fn ask(
         .iter()
         .map(|field| prunes.iter().map(|prune| value(field, prune)).collect())
         .collect();
-    let mut all: Vec<&(dyn ToSql + Sync)> = vec![&numbers, &stamps, &certain, &keep];
-    all.extend(values.iter().map(|values| values as &(dyn ToSql + Sync)));
-    let statement = transaction.prepare_cached(text).await?;
-    transaction.query(&statement, &all).await
+    let mut all = vec![numbers(&places), numbers(&stamps), numbers(&certain)];
+    all.push((&keep, Type::TEXT_ARRAY));
+    all.extend(texts(&values));
+    Ready::make(transaction, part, text).await?.query(transaction, &all).await
 }
 
 fn kept(prune: &Prune) -> String {

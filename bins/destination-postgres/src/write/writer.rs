@@ -5,6 +5,7 @@ use pg::Error;
 
 use super::Outcome;
 use crate::{
+    client::{Client, Naming},
     config::Deletes,
     schema::{Columns, Existing, Table},
     sql::Statements,
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) plan: StreamPlan,
+    pub(crate) naming: Naming,
     pub(crate) table: Table,
     pub(crate) statements: Statements,
     /// The field that marks a deleted object, where the stream has one.
@@ -32,16 +34,18 @@ impl Writer {
         table: Table,
         plan: &StreamPlan,
         existing: &Existing,
-        deletes: Deletes,
+        client: &Client,
     ) -> Result<Self, String> {
+        let removes = client.deletes == Deletes::Hard;
         let statements = Statements::of(&table, plan).map_err(|error: Error| error.to_string())?;
         let mut plan = plan.clone();
         plan.shape = shape(&table, existing);
         Ok(Self {
             soft_delete_field: plan.stream().soft_delete_field.clone(),
-            removes: deletes == Deletes::Hard,
+            naming: client.naming.clone(),
+            removes,
             // A row whose removal is noted must not be inserted and then found to be stale.
-            looks_first: deletes == Deletes::Hard,
+            looks_first: removes,
             run_is_noted: false,
             statements,
             table,

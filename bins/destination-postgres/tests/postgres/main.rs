@@ -6,6 +6,7 @@ mod copy;
 mod deletes;
 mod failures;
 mod places;
+mod pool;
 mod prune;
 mod refused;
 mod setup;
