@@ -81,7 +81,7 @@ async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
         outcome = axum::serve(listener, router) => outcome?,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-        () = mutate(&app, arguments.mutate) => {}
+        () = mutate(&app, arguments.change.mutate) => {}
         () = send_all(Arc::clone(&app)) => {}
         () = stdin_closed(), if arguments.until_stdin_closes => {}
     }
