@@ -2,7 +2,7 @@
 //!
 //! A stream is a table with the whole object as jsonb and its properties as generated columns
 //! ([`schema`]). Rows are written by the version rule of the `connector` crate, in transactions that
-//! touch no row that stays the same ([`write`]). The harness owns the rest.
+//! touch no row that stays the same ([`mod@write`]). The harness owns the rest.
 
 mod begin;
 mod catalog;
