@@ -52,7 +52,12 @@ async fn spec_is_one_line_with_a_closed_schema_and_stays_as_it_was() {
 
 #[tokio::test]
 async fn secrets_are_marked_write_only() {
-    for (name, key) in [("source-stripe", "api_key"), ("destination-postgres", "url")] {
+    for (name, key) in [
+        ("source-stripe", "api_key"),
+        ("destination-postgres", "url"),
+        ("destination-sheets", "service_account"),
+        ("destination-sheets", "refresh_token"),
+    ] {
         let run = Program::named(name).arg("spec").run("").await;
         let spec = &run.messages()[0]["spec"];
         assert_eq!(spec["config"]["properties"][key]["writeOnly"], true, "{name} {key}");
@@ -139,6 +144,11 @@ async fn a_check_that_says_no_has_answered() {
             "unreachable",
         ),
         ("destination-sqlite", json!({"path": "/no/such/folder/copy.db"}), "config"),
+        (
+            "destination-sheets",
+            json!({"spreadsheet_id": "x", "access_token": "x", "base_url": format!("http://127.0.0.1:{port}")}),
+            "unreachable",
+        ),
     ];
     assert_eq!(configs.len(), ALL.len());
     for (name, config, class) in configs {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::postgres::{Cluster, Database};
 use testkit::program::Program;
+use testkit::sheets::FakeSheets;
 use testkit::stripe::{API_KEY, FakeStripe};
 
 /// A connector with a configuration that works, and whatever stands behind it.
@@ -17,15 +18,17 @@ pub(crate) struct Connector {
     folder: TempDir,
     _stripe: Option<FakeStripe>,
     _database: Option<Database<'static>>,
+    _sheets: Option<FakeSheets>,
 }
 
 /// Every connector of the workspace: a new one gets its line here.
-pub(crate) const ALL: [&str; 3] = ["source-stripe", "destination-postgres", "destination-sqlite"];
+pub(crate) const ALL: [&str; 4] =
+    ["source-stripe", "destination-postgres", "destination-sqlite", "destination-sheets"];
 
 impl Connector {
     pub(crate) async fn named(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (mut stripe, mut database) = (None, None);
+        let (mut stripe, mut database, mut sheets) = (None, None, None);
         let config = match name {
             "source-stripe" => {
                 let fake = FakeStripe::start(["--objects", "customers=230"]).await;
@@ -40,11 +43,31 @@ impl Connector {
                 json!({"url": url})
             }
             "destination-sqlite" => json!({"path": folder.path().join("copy.db")}),
+            "destination-sheets" => {
+                let fake = FakeSheets::start().await;
+                let config = json!({
+                    "spreadsheet_id": fake.spreadsheet("Copy"),
+                    "service_account": fake.service_account(),
+                    "base_url": fake.url(),
+                    "token_url": fake.token_url(),
+                    "flush_ms": 0,
+                });
+                sheets = Some(fake);
+                config
+            }
             other => panic!("`{other}` is not on the list"),
         };
         let catalog = include_str!("../fixtures/pipe/catalog.json");
         let catalog = serde_json::from_str(catalog).unwrap();
-        Self { name, config, catalog, folder, _stripe: stripe, _database: database }
+        Self {
+            name,
+            config,
+            catalog,
+            folder,
+            _stripe: stripe,
+            _database: database,
+            _sheets: sheets,
+        }
     }
 
     pub(crate) fn is_source(&self) -> bool {

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("source-stripe", &["protocol", "connector", "stripe-api"], &["testkit"]),
     ("destination-postgres", &["protocol", "connector", "pg"], &["testkit"]),
     ("destination-sqlite", &["protocol", "connector"], &["testkit"]),
+    ("destination-sheets", &["protocol", "connector"], &["testkit"]),
     ("sync-engine", &["protocol", "engine"], &["testkit"]),
     ("fake-stripe", &["stripe-api"], &["testkit"]),
     ("xtask", &["stripe-api"], &[]),

@@ -1,4 +1,4 @@
-//! Test support: scratch PostgreSQL servers, programs on disk, NDJSON lines.
+//! Test support: scratch PostgreSQL servers, a local Google Sheets, programs on disk, NDJSON lines.
 //!
 //! Only ever a dev-dependency. Whatever cannot be had (a server, a program) fails the test with
 //! what to do about it; nothing is skipped, nothing listens on a fixed port, nothing sleeps.
@@ -11,4 +11,5 @@ pub mod lines;
 pub mod postgres;
 pub mod program;
 pub mod programs;
+pub mod sheets;
 pub mod stripe;

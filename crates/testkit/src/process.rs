@@ -3,11 +3,13 @@
 use std::{ffi::OsStr, process::Command};
 
 /// Variables that would reach into a program under test from the developer's own shell.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 9] = [
     "STRIPE_API_KEY",
     "STRIPE_API_VERSION",
     "POSTGRES_URL",
     "DATABASE_URL",
+    "GOOGLE_CLIENT_ID",
+    "GOOGLE_CLIENT_SECRET",
     "RUST_LOG",
     "HTTP_PROXY",
     "NO_COLOR",

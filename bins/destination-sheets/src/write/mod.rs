@@ -1,0 +1,8 @@
+//! Batches into cells.
+
+mod look;
+mod read;
+mod room;
+mod writer;
+
+pub(crate) use writer::Writer;

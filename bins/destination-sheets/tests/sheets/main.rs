@@ -1,0 +1,12 @@
+//! The real program against a local Google Sheets.
+#![cfg(test)]
+
+mod copy;
+
+mod access;
+mod limits;
+mod people;
+mod quota;
+mod setup;
+mod torture;
+mod write;

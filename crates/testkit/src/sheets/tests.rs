@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::a1::parse;
+use super::api::{Asked, Books, Refusal, answer};
+use super::book::Book;
+use super::token;
+use super::traffic::{Effect, Kind, Quota, Request};
+
+fn books() -> Books {
+    let mut book = Book { title: "t".to_owned(), ..Book::default() };
+    book.add_tab("it's", 10, 4);
+    Books::from([("id".to_owned(), book)])
+}
+
+fn ask(books: &mut Books, method: &str, path: &str, body: Value) -> Result<Value, Refusal> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let pairs = query.split('&').filter_map(|part| part.split_once('='));
+    let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let (method, path) = (method.to_owned(), format!("/v4/spreadsheets/id{path}"));
+    answer(books, &Asked { method, path, query, body, effect: Effect::Nothing })
+}
+
+fn put(books: &mut Books, option: &str, range: &str, values: Value) -> Result<Value, Refusal> {
+    let path = format!("/values/{range}?valueInputOption={option}");
+    ask(books, "PUT", &path, json!({ "values": values }))
+}
+
+fn get(books: &mut Books, range: &str) -> Value {
+    let path = format!("/values/{range}?valueRenderOption=UNFORMATTED_VALUE");
+    ask(books, "GET", &path, Value::Null).unwrap()["values"].clone()
+}
+
+#[test]
+fn ranges_may_be_open_and_names_quoted() {
+    let area = parse("'it''s'!B2:C").unwrap();
+    assert_eq!((area.title.as_str(), area.first_row, area.end_row), ("it's", 1, None));
+    assert_eq!((area.first_column, area.end_column), (1, Some(3)));
+    let area = parse("a!1:1").unwrap();
+    assert_eq!((area.first_row, area.end_row, area.end_column), (0, Some(1), None));
+    assert!(parse("'open!A1").is_none() && parse("a!?").is_none());
+}
+
+#[test]
+fn answers_leave_out_empty_ends() {
+    let mut books = books();
+    put(&mut books, "RAW", "'it''s'!A1:C3", json!([["a", "", ""], [], ["", "b", ""]])).unwrap();
+    assert_eq!(get(&mut books, "'it''s'"), json!([["a"], [], ["", "b"]]));
+    assert_eq!(get(&mut books, "'it''s'!C1:D"), Value::Null);
+}
+
+#[test]
+fn raw_is_kept_and_what_is_typed_is_read() {
+    let mut books = books();
+    let values = json!([["=1+1", "007", "true", 1.5]]);
+    put(&mut books, "RAW", "'it''s'!A1", values.clone()).unwrap();
+    assert_eq!(get(&mut books, "'it''s'"), values);
+    put(&mut books, "USER_ENTERED", "'it''s'!A1", values).unwrap();
+    assert_eq!(get(&mut books, "'it''s'"), json!([["#EVALUATED", 7.0, true, 1.5]]));
+}
+
+#[test]
+fn null_leaves_a_cell_and_an_empty_text_clears_it() {
+    let mut books = books();
+    put(&mut books, "RAW", "'it''s'!A1", json!([["a", "b", "c"]])).unwrap();
+    put(&mut books, "RAW", "'it''s'!A1", json!([[null, "", "x"]])).unwrap();
+    assert_eq!(get(&mut books, "'it''s'"), json!([["a", "", "x"]]));
+}
+
+#[test]
+fn writes_beyond_the_grid_are_refused_and_an_append_makes_room() {
+    let mut books = books();
+    let refused = put(&mut books, "RAW", "'it''s'!A10:A11", json!([["a"], ["b"]])).unwrap_err();
+    assert!(refused.message.contains("exceeds grid limits. Max rows: 10"), "{}", refused.message);
+    put(&mut books, "RAW", "'it''s'!A10", json!([["last"]])).unwrap();
+    let path = "/values/'it''s'!A1:append?valueInputOption=RAW";
+    ask(&mut books, "POST", path, json!({"values": [["next"]]})).unwrap();
+    assert_eq!(get(&mut books, "'it''s'!A10:A"), json!([["last"], ["next"]]));
+    let path = "/values/'it''s'!A10:A:clear";
+    ask(&mut books, "POST", path, Value::Null).unwrap();
+    assert_eq!(get(&mut books, "'it''s'"), Value::Null);
+}
+
+#[test]
+fn structural_requests_come_whole_or_not_at_all() {
+    let mut books = books();
+    let add = |title: &str| json!({"addSheet": {"properties": {"title": title}}});
+    let requests = json!({"requests": [add("new"), add("IT'S")]});
+    let refused = ask(&mut books, "POST", ":batchUpdate", requests).unwrap_err();
+    assert!(refused.message.contains("requests[1].addSheet"), "{}", refused.message);
+    assert_eq!(books["id"].titles(), ["it's"]);
+}
+
+#[test]
+fn ten_million_cells_are_the_most() {
+    let mut books = books();
+    let grow = |length: u64| json!({"requests": [{"appendDimension": {"sheetId": 1, "dimension": "ROWS", "length": length}}]});
+    ask(&mut books, "POST", ":batchUpdate", grow(2_499_990)).unwrap();
+    let refused = ask(&mut books, "POST", ":batchUpdate", grow(1)).unwrap_err();
+    assert!(refused.message.contains("10000000 cells"), "{}", refused.message);
+}
+
+#[test]
+fn a_cell_holds_fifty_thousand_characters() {
+    let mut books = books();
+    let long = |count: usize| json!([["x".repeat(count)]]);
+    put(&mut books, "RAW", "'it''s'!A1", long(50_000)).unwrap();
+    assert_eq!(put(&mut books, "RAW", "'it''s'!A1", long(50_001)).unwrap_err().status, 400);
+}
+
+#[test]
+fn a_quota_counts_each_kind_by_itself_and_forgets_after_its_window() {
+    let quota = Quota { most: 2, window: Duration::from_secs(60), tells: true };
+    let request = |seconds: u64, status: u16| Request {
+        line: String::new(),
+        kind: Kind::Read,
+        at: Duration::from_secs(seconds),
+        status,
+        bytes: 0,
+    };
+    let log = [request(0, 200), request(1, 429), request(10, 200)];
+    let at = |kind, seconds| quota.admits(kind, Duration::from_secs(seconds), &log);
+    assert_eq!(at(Kind::Read, 20), Err(Duration::from_secs(40)));
+    assert_eq!(at(Kind::Write, 20), Ok(()));
+    assert_eq!(at(Kind::Read, 60), Ok(()));
+}
+
+#[test]
+fn a_grant_that_is_not_signed_or_has_expired_earns_nothing() {
+    let form = |assertion: &str| {
+        vec![
+            ("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
+            ("assertion".to_owned(), assertion.to_owned()),
+        ]
+    };
+    let refused = token::check(&form("e30.e30.AAAA"), "here", 0).unwrap_err();
+    assert_eq!(refused.message, "Invalid JWT Signature.");
+    assert_eq!(refused.body()["error"], "invalid_grant");
+    let known: Vec<(String, String)> = token::refresh()
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .chain([("grant_type".to_owned(), "refresh_token".to_owned())])
+        .collect();
+    assert!(token::check(&known, "here", 0).is_ok());
+    assert!(token::check(&known[..2], "here", 0).is_err());
+}
