@@ -42,6 +42,11 @@ pub(crate) enum Command {
     Discover(DiscoverArgs),
     /// Try it: a made-up account into ./stripe-demo.db; needs no key, no server, no network
     Demo(DemoArgs),
+    /// Show, forget, export or import how far a pipeline got
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Show the latest runs of a pipeline
+    Runs(RunsArgs),
     /// List the connectors that can be found, and where
     Connectors,
     /// Write a completion script for a shell to stdout
@@ -196,6 +201,52 @@ impl StateArgs {
             Some(path) => StoreChoice::File(path.into()),
         }
     }
+}
+
+/// What can be done with a state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Print how far each stream got, for people
+    Show(StateOf),
+    /// Forget how far it got: the next run reads it again. No row is removed
+    Reset(StateOf),
+    /// Write the state to stdout as one JSON document
+    Export(StateOf),
+    /// Take the state from a document that `export` wrote, or from an `eof` message
+    Import {
+        #[command(flatten)]
+        of: StateOf,
+        /// The document; `-` reads it from stdin
+        #[arg(value_name = "FILE|-")]
+        document: String,
+    },
+}
+
+/// Whose state.
+#[derive(Debug, Args)]
+pub(crate) struct StateOf {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// These streams only
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) stream: Vec<String>,
+}
+
+/// What `runs` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// How many of them
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// One JSON object a line, with streams and receipts
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const SYNC_EXAMPLES: &str = "\

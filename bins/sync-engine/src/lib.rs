@@ -13,6 +13,8 @@ mod check;
 mod connectors;
 mod demo;
 mod discover;
+mod runs;
+mod state;
 mod sync;
 
 mod output;
@@ -88,6 +90,8 @@ async fn dispatch(command: Command, keys: given_keys::GivenKeys, surroundings: S
         Command::Sync(args) => Box::pin(sync::run(&args, keys, &surroundings)).await,
         Command::Check(args) => Box::pin(check::run(&args, keys, &surroundings)).await,
         Command::Discover(args) => Box::pin(discover::run(&args, keys, &surroundings)).await,
+        Command::State(command) => Box::pin(state::run(&command, keys, &surroundings)).await,
+        Command::Runs(args) => Box::pin(runs::run(&args, keys, &surroundings)).await,
         Command::Connectors => connectors::run(&surroundings),
         Command::Demo(args) => Box::pin(demo::run(&args, &surroundings)).await,
         Command::Completions { .. } => Ok(exit::OK),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use engine::child::{Launcher, Listener};
 use engine::resolve::{Resolver, Role};
-use engine::{Failure, Host, Limits};
+use engine::{Failure, Host, Job, Keeper, Limits, StreamDefaults};
 use protocol::{Timestamp, is_connector_type};
 
-use crate::cli::ConnectionArgs;
+use crate::cli::{ConnectionArgs, StateArgs};
+use crate::given_keys::GivenKeys;
 use crate::settings::{Settings, places_of_key};
 use crate::surroundings::Surroundings;
 
@@ -44,6 +45,30 @@ pub(crate) fn host(
         }),
         state_folder: surroundings.state_folder(),
     })
+}
+
+/// What is kept of the pipeline that the command line describes.
+pub(crate) async fn keeper(
+    args: &ConnectionArgs,
+    state: &StateArgs,
+    keys: GivenKeys,
+    surroundings: &Surroundings,
+) -> Result<Keeper, Failure> {
+    let settings = Settings::gather(args, keys, surroundings)?;
+    let host = host(args, &settings, surroundings)?;
+    let job = Job {
+        source: settings.source,
+        destination: settings.destination,
+        streams: Vec::new(),
+        defaults: StreamDefaults::default(),
+        full_refresh: None,
+        pipeline: state.pipeline.clone(),
+        store: state.store(),
+        run_id: None,
+        trigger: trigger().to_owned(),
+        limits: Limits::default(),
+    };
+    Box::pin(Keeper::find(&job, &host)).await
 }
 
 /// Where connectors are looked for.

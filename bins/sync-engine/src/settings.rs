@@ -200,7 +200,7 @@ fn time(flag: &str, text: &str) -> Result<Timestamp, Failure> {
 }
 
 /// Inline JSON, a file, or `-` for stdin.
-fn document<T: DeserializeOwned>(flag: &str, text: &str) -> Result<T, Failure> {
+pub(crate) fn document<T: DeserializeOwned>(flag: &str, text: &str) -> Result<T, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::config(format!("reading `{flag}`: {error}"));
     let read = if text.trim_start().starts_with('{') {

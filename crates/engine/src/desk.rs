@@ -1,9 +1,9 @@
 //! Where messages meet the outside: stamped, in order, states only after they were saved.
 
-use protocol::{Class, Level, Log, Message, Timestamp};
+use protocol::{Level, Log, Message, Timestamp};
 
 use crate::client::{Client, Shown};
-use crate::failure::{Failure, Side};
+use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::reduce::Run;
 use crate::runlog::RunRecord;
@@ -193,11 +193,7 @@ impl<'a, C: Client> Desk<'a, C> {
 
     /// A store's failure is the destination's where the store is in the copy.
     pub(crate) fn failure(&self, error: &StoreError) -> Failure {
-        let class = error.class();
-        let of_ours = matches!(error, StoreError::Held { .. } | StoreError::TakenOver { .. });
-        let in_copy = self.store.is_in_the_copy() && class != Class::Config && !of_ours;
-        let side = if in_copy { Side::Destination } else { Side::Engine };
-        Failure::new(side, class, error.code(), error)
+        error.failure(self.store.is_in_the_copy())
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod client;
 mod job;
+mod keeper;
 mod limits;
 mod run;
 mod stop;
@@ -44,6 +45,7 @@ pub use call::Connector;
 pub use client::{Client, Opening, Shown};
 pub use failure::{Failure, Side};
 pub use job::{FullRefresh, Given, Host, Job, Opened, PlacesOfKey, StreamDefaults};
+pub use keeper::Keeper;
 pub use limits::Limits;
 pub use run::{check, discover, sync};
 pub use stop::{Stop, StopCause, StopReceiver, StopSender, channel};

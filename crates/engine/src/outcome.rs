@@ -7,6 +7,7 @@ use protocol::{
 };
 
 use crate::failure::{Failure, Side};
+use crate::runlog::{Receipt, receipts};
 use crate::stop::StopCause;
 
 /// How a run ended, before it is judged.
@@ -37,6 +38,8 @@ pub struct Outcome {
     pub exit: u8,
     /// How it ended.
     pub ending: Ending,
+    /// What the copy does not hold, by stream and reason.
+    pub receipts: Vec<Receipt>,
 }
 
 /// Judges an ending; `request` is the progress of this call, that of the run is in `state`.
@@ -62,7 +65,8 @@ pub fn conclude(ending: Ending, state: SyncState, request: Progress) -> Outcome 
         reason: reason(&ending),
         error: error(&ending),
     };
-    Outcome { exit: exit_status(&ending, &eof), eof, ending }
+    let receipts = receipts(&eof.run_progress, &ending.dropped);
+    Outcome { exit: exit_status(&ending, &eof), eof, ending, receipts }
 }
 
 /// Code of the failure of a connector that did nothing for too long.

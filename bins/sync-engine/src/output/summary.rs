@@ -2,22 +2,24 @@
 //! to do next. Pure.
 
 use engine::outcome::Outcome;
+use engine::runlog::Receipt;
 use protocol::{StreamProgress, StreamRunStatus, exit};
 
 use super::plain::{Volume, counts};
-use crate::table::duration;
+use crate::table::{count, duration};
 
 /// The lines to end with.
 pub(crate) fn summary(outcome: &Outcome, volume: Volume) -> Vec<String> {
     let progress = &outcome.eof.run_progress;
     let mut lines = Vec::new();
     if volume >= Volume::Usual && !progress.streams.is_empty() {
-        let total = total(progress.streams.values());
-        lines.push(format!("{} in {}", counts(&total), duration(progress.elapsed_ms)));
+        lines.push(came(outcome));
         lines.push(ended(outcome));
         lines.extend(told(outcome, StreamRunStatus::Skipped, "left out"));
+        lines.extend(not_kept(outcome, "not_selected", "dropped, as nobody asked for the stream"));
     }
     lines.extend(told(outcome, StreamRunStatus::Errored, "failed"));
+    lines.extend(not_kept(outcome, "refused", "could not be stored"));
     if let Some(error) = &outcome.eof.error {
         lines.push(format!("error: {}", error.message));
     }
@@ -27,6 +29,28 @@ pub(crate) fn summary(outcome: &Outcome, volume: Volume) -> Vec<String> {
         lines.push(next(outcome).to_owned());
     }
     lines.iter().map(|line| protocol::secret::mask(line)).collect()
+}
+
+/// What came in this call and, when that is more, in its run.
+fn came(outcome: &Outcome) -> String {
+    let request = &outcome.eof.request_progress;
+    let here = total(request.streams.values());
+    let whole = total(outcome.eof.run_progress.streams.values());
+    let came = format!("{} in {}", counts(&here), duration(request.elapsed_ms));
+    if whole.record_count == here.record_count {
+        return came;
+    }
+    format!("{came}; {} in the whole run", count(whole.record_count))
+}
+
+/// Records that came and are not in the copy, by stream.
+fn not_kept(outcome: &Outcome, reason: &str, what: &str) -> Vec<String> {
+    let receipts = outcome.receipts.iter().filter(|receipt| receipt.reason == reason);
+    let line = |receipt: &Receipt| {
+        let noun = if receipt.count == 1 { "record" } else { "records" };
+        format!("{}: {} {noun} {what}", receipt.stream, count(receipt.count))
+    };
+    receipts.map(line).collect()
 }
 
 fn total<'a>(streams: impl Iterator<Item = &'a StreamProgress>) -> StreamProgress {
@@ -125,6 +149,23 @@ mod tests {
             ]
         );
         assert!(summary(&outcome, Volume::Quiet).is_empty());
+    }
+
+    #[test]
+    fn it_says_what_is_not_in_the_copy_and_what_came_before() {
+        let mut state = state(&[("a", StreamRunStatus::Completed, 1500, None)]);
+        let mut request = state.sync_run.progress.clone();
+        request.streams.get_mut("a").unwrap().created_count = 0;
+        request.streams.get_mut("a").unwrap().record_count = 2;
+        request.streams.get_mut("a").unwrap().refused_count = 2;
+        state.sync_run.progress.streams.get_mut("a").unwrap().refused_count = 2;
+        let dropped = [("x".to_owned(), 1)].into();
+        let outcome = conclude(Ending { dropped, ..Ending::default() }, state, request);
+        let lines = summary(&outcome, Volume::Usual);
+        assert_eq!(lines[0], "2 records (2 refused) in 1 min 1 s; 1,500 in the whole run");
+        assert_eq!(lines[2], "x: 1 record dropped, as nobody asked for the stream");
+        assert_eq!(lines[3], "a: 2 records could not be stored");
+        assert_eq!(outcome.exit, exit::INCOMPLETE);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Desk {
     pub(crate) fn command(&self, name: &str) -> Program {
         let script = |side: &str, kind: &str| format!("{side}.{kind}=sh {side}.sh");
         self.bare()
-            .arg(name)
+            .args(name.split(' '))
             .args(["--connector", &script("source", "stripe")])
             .args(["--connector", &script("destination", "sqlite")])
             .args(["--connector", &script("destination", "postgres")])

@@ -4,4 +4,5 @@
 mod commands;
 mod desk;
 mod settings;
+mod state;
 mod sync;

@@ -4,6 +4,7 @@ use protocol::{Class, Places, SourceState};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::failure::{Failure, Side};
 
 /// What a pipeline keeps beside its state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,15 @@ impl StoreError {
             | Self::Encode(_)
             | Self::CutOff(_) => "state_store",
         }
+    }
+
+    /// The failure of a run that it ends: the destination's where the store is `in_the_copy`.
+    pub(crate) fn failure(&self, in_the_copy: bool) -> Failure {
+        let class = self.class();
+        let of_ours = matches!(self, Self::Held { .. } | Self::TakenOver { .. });
+        let of_copy = in_the_copy && class != Class::Config && !of_ours;
+        let side = if of_copy { Side::Destination } else { Side::Engine };
+        Failure::new(side, class, self.code(), self)
     }
 
     /// Who has to act.
