@@ -96,9 +96,9 @@ impl Client {
     }
 
     async fn compare_with_another(&self) -> Result<(), Error> {
-        let other = pg::connect(self.pool.settings()).await;
-        match other {
-            Ok(other) => self.compare(&**self.get().await?, &other).await,
+        let one = self.get().await?;
+        match pg::connect(self.pool.settings()).await {
+            Ok(other) => self.compare(&one, &other).await,
             Err(_no_room) => {
                 self.naming.turn_off();
                 Ok(())

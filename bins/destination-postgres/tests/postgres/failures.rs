@@ -41,6 +41,7 @@ async fn bad_configuration_is_one_clear_error() {
         (json!({"url": "mysql://a@b/c"}), "postgres://"),
         (json!({"url": "postgres://a@b/c", "shema": "x"}), "did you mean `schema`"),
         (json!({"url": "postgres://a@b/c?sslmode=strict"}), "sslmode `strict` is not supported"),
+        (json!({"url": "postgres://a@b/c?sslmode=verify-ca", "ssl_ca_pem": "x"}), "`ssl_ca_pem`"),
     ] {
         let refused = program().args(["check", "--config", &config.to_string()]).run("").await;
         let text = format!("{}{}", refused.stdout, refused.stderr);

@@ -5,6 +5,7 @@ mod copy;
 
 mod deletes;
 mod failures;
+mod faults;
 mod places;
 mod pool;
 mod prune;
