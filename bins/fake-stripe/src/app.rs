@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::Value;
+
 use crate::account::ACCOUNT_ID;
 use crate::answer::{Answer, ApiError};
 use crate::auth;
@@ -15,13 +17,14 @@ use crate::control;
 use crate::faults::{Faults, Trouble, Victim};
 use crate::limits::Limits;
 use crate::mix::mix;
-use crate::objects::{Population, World, letters};
+use crate::objects::{Population, World, letters, set};
 use crate::oracle;
 use crate::params;
 use crate::permissions;
 use crate::read::Reader;
 use crate::route::Route;
 use crate::stats::Stats;
+use crate::stripecli::{Sessions, opened};
 use crate::tenant::{Habits, Lags, Tenant};
 use crate::webhooks::{Delivery, ENDPOINTS, Manner, Message, Written};
 
@@ -68,6 +71,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) version: Option<&'a str>,
     /// `Stripe-Account`.
     pub(crate) account: Option<&'a str>,
+    /// `Host`: where the fake was asked.
+    pub(crate) host: Option<&'a str>,
     /// `Idempotency-Key`.
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) body: &'a [u8],
@@ -81,6 +86,7 @@ pub(crate) struct App {
     behaviour: Behaviour,
     limits: Limits,
     stats: Stats,
+    sessions: Sessions,
     requests: AtomicU64,
 }
 
@@ -105,8 +111,16 @@ impl App {
         });
         let connected = connected.map(|tenant| (tenant.id.clone(), tenant)).collect();
         let limits = limits(&behaviour, &platform.world);
-        let (stats, requests) = (Stats::default(), AtomicU64::new(0));
-        Self { seed: population.seed, platform, connected, behaviour, limits, stats, requests }
+        Self {
+            seed: population.seed,
+            platform,
+            connected,
+            behaviour,
+            limits,
+            stats: Stats::default(),
+            sessions: Sessions::default(),
+            requests: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -147,6 +161,26 @@ impl App {
             due(tenant).into_iter().map(|delivery| (tenant.id.clone(), delivery))
         });
         due.collect()
+    }
+
+    /// The sessions of the Stripe CLI.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The time, in unix seconds.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.behaviour.clock.seconds()
+    }
+
+    /// How many events an account has had.
+    pub(crate) fn event_count(&self, account: &str) -> usize {
+        self.tenant(Some(account)).map_or(0, Tenant::event_count)
+    }
+
+    /// An account's events from that number on, oldest first.
+    pub(crate) fn events_since(&self, account: &str, number: usize) -> Vec<Value> {
+        self.tenant(Some(account)).map_or(Vec::new(), |tenant| tenant.events_since(number))
     }
 
     /// The request for a webhook; none if nobody wants it any more.
@@ -191,6 +225,7 @@ impl App {
         let key = self.masked_key();
         let (stream, object) = route.subject().unwrap_or_default();
         let victim = Victim { stream, object, path: asked.path, key: &key, account: &tenant.id };
+        self.stats.struck(trouble.kind.name());
         Ok(trouble.spoil(answer.unwrap_or_else(Answer::from), victim))
     }
 
@@ -207,7 +242,11 @@ impl App {
                 Ok(oracle::objects(own, asked.query))
             }
             ("GET", Route::ChildOracle(name)) => Ok(oracle::child_objects(&tenant.world, name)),
-            ("GET", Route::Webhooks) => Ok(Answer::json(&tenant.outbox.to_json(&tenant.world))),
+            ("GET", Route::Webhooks) => {
+                let mut counts = tenant.outbox.to_json(&tenant.world);
+                set(&mut counts, "acknowledged_by_socket", self.sessions.acknowledged().into());
+                Ok(Answer::json(&counts))
+            }
             ("POST", Route::Mutate) => control::mutate(tenant, clock, asked.body),
             ("POST", Route::Clock) => control::advance(clock, asked.body),
             _ => Err(ApiError::unknown_url(asked.method, asked.path)),
@@ -242,14 +281,19 @@ impl App {
             | Route::Mutate
             | Route::Clock
             | Route::Webhooks
+            | Route::CliSession
             | Route::Unknown => Err(unknown()),
         }
     }
 
-    /// Webhook endpoints are all that can be written.
+    /// Webhook endpoints and sessions of the Stripe CLI are all that can be written.
     fn write(&self, asked: Asked<'_>, tenant: &Tenant) -> Result<Answer, ApiError> {
         let Asked { method, path, .. } = asked;
         let route = Route::of(path, &tenant.world);
+        if method == "POST" && matches!(route, Route::CliSession) {
+            let session = self.sessions.open(&tenant.id);
+            return Ok(Answer::json(&opened(&session, asked.host.unwrap_or_default())));
+        }
         let endpoints = route.object().filter(|(stream, _)| stream.facts.name == ENDPOINTS);
         let (stream, id) = endpoints.ok_or_else(|| ApiError::unknown_url(method, path))?;
         if self.behaviour.restricted.contains("rak_webhook_write") {

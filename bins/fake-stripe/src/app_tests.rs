@@ -228,6 +228,7 @@ pub(crate) fn asked_nothing_of_a_version() -> Asked<'static> {
         authorization: Some("Bearer sk_test_1"),
         version: None,
         account: None,
+        host: None,
         idempotency_key: None,
         body: b"",
     }

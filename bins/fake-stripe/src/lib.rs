@@ -23,6 +23,7 @@ mod oracle;
 mod params;
 mod permissions;
 mod read;
+mod stripecli;
 mod tenant;
 mod v2;
 mod webhooks;

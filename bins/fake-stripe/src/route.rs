@@ -29,6 +29,8 @@ pub(crate) enum Route<'a> {
     Clock,
     /// `/__webhooks`: how many webhooks are waiting, delivered, failed.
     Webhooks,
+    /// `POST /v1/stripecli/sessions`
+    CliSession,
     /// Nothing we have.
     Unknown,
 }
@@ -42,6 +44,7 @@ impl<'a> Route<'a> {
             "/__mutate" => return Self::Mutate,
             "/__clock" => return Self::Clock,
             "/__webhooks" => return Self::Webhooks,
+            "/v1/stripecli/sessions" => return Self::CliSession,
             _ => {}
         }
         if let Some(name) = path.strip_prefix("/__oracle/") {
@@ -78,6 +81,7 @@ impl<'a> Route<'a> {
             | Self::Mutate
             | Self::Clock
             | Self::Webhooks
+            | Self::CliSession
             | Self::Unknown => None,
         }
     }
@@ -96,6 +100,7 @@ impl<'a> Route<'a> {
             | Self::Mutate
             | Self::Clock
             | Self::Webhooks
+            | Self::CliSession
             | Self::Unknown => None,
         }
     }
@@ -122,6 +127,7 @@ impl<'a> Route<'a> {
             | Self::Mutate
             | Self::Clock
             | Self::Webhooks
+            | Self::CliSession
             | Self::Unknown => None,
         }
     }
@@ -136,9 +142,12 @@ impl<'a> Route<'a> {
             | Self::Mutate
             | Self::Clock
             | Self::Webhooks => true,
-            Self::Account | Self::List(_) | Self::One(..) | Self::Children(..) | Self::Unknown => {
-                false
-            }
+            Self::Account
+            | Self::List(_)
+            | Self::One(..)
+            | Self::Children(..)
+            | Self::CliSession
+            | Self::Unknown => false,
         }
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, Response};
+use axum::routing::any;
 use axum::serve::ListenerExt as _;
 use clap::Parser as _;
 use serde_json::json;
@@ -22,6 +23,7 @@ use crate::answer::ApiError;
 use crate::app::{App, Asked};
 use crate::cli::{ArgumentError, Arguments, Rate};
 use crate::deliver;
+use crate::stripecli::converse;
 use crate::webhooks::send_all;
 
 /// Nothing that is told the fake is longer; objects of several megabytes fit.
@@ -74,7 +76,8 @@ async fn listen(arguments: &Arguments, app: App) -> Result<(), ServeError> {
     let latency = Duration::from_millis(arguments.latency_ms);
     let app = Arc::new(app);
     let service = Service { app: Arc::clone(&app), latency, gzip: arguments.gzip };
-    let router = Router::new().fallback(respond).with_state(service);
+    let router =
+        Router::new().route("/__stripecli", any(subscribe)).fallback(respond).with_state(service);
     // A connection that cannot be made quicker is served all the same.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
     tokio::select! {
@@ -125,6 +128,7 @@ async fn respond(State(service): State<Service>, request: Request) -> Response<B
         authorization: text(&head.headers, "authorization"),
         version: text(&head.headers, "stripe-version"),
         account: text(&head.headers, "stripe-account"),
+        host: text(&head.headers, "host"),
         idempotency_key: text(&head.headers, "idempotency-key"),
         body: &body,
     };
@@ -142,6 +146,20 @@ async fn respond(State(service): State<Service>, request: Request) -> Response<B
     }
     in_flight.answered(&app.endpoint(path), &answer);
     deliver::response(answer).await
+}
+
+/// A client of a session of the Stripe CLI connects.
+async fn subscribe(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response<Body> {
+    let session = text(&headers, "websocket-id").unwrap_or_default().to_owned();
+    if service.app.sessions().account(&session).is_none() {
+        let message = format!("there is no session `{session}`; open one first");
+        return deliver::response(ApiError::invalid(404, message).into()).await;
+    }
+    upgrade.on_upgrade(async move |socket| converse(&service.app, socket, &session).await)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

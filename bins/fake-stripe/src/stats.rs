@@ -18,6 +18,7 @@ struct Counters {
     by_path: BTreeMap<String, u64>,
     by_status: BTreeMap<u16, u64>,
     bytes: u64,
+    by_fault: BTreeMap<&'static str, u64>,
     in_flight: u64,
     in_flight_peak: u64,
 }
@@ -31,7 +32,12 @@ impl Stats {
         InFlight { stats: self }
     }
 
-    /// The counters as a value: `requests`, `by_path`, `by_status`, `rate_limited` (answers of
+    /// Counts a fault.
+    pub(crate) fn struck(&self, fault: &'static str) {
+        *self.lock().by_fault.entry(fault).or_default() += 1;
+    }
+
+    /// The counters as a value: `requests`, `by_path`, `by_status`, `by_fault`, `rate_limited` (answers of
     /// 429), `bytes` of bodies, `in_flight_peak`.
     pub(crate) fn to_json(&self) -> Value {
         let counters = self.lock();
@@ -41,6 +47,7 @@ impl Stats {
             "requests": counters.by_path.values().sum::<u64>(),
             "by_path": counters.by_path,
             "by_status": by_status,
+            "by_fault": counters.by_fault,
             "rate_limited": counters.by_status.get(&429).copied().unwrap_or(0),
             "bytes": counters.bytes,
             "in_flight_peak": counters.in_flight_peak,

@@ -103,6 +103,18 @@ impl Tenant {
         view
     }
 
+    /// How many events there have been.
+    pub(crate) fn event_count(&self) -> usize {
+        self.world.stream(EVENTS).map_or(0, |events| events.now().len())
+    }
+
+    /// The events from that number on, oldest first.
+    pub(crate) fn events_since(&self, number: usize) -> Vec<Value> {
+        let Some(events) = self.world.stream(EVENTS) else { return Vec::new() };
+        let view = events.now();
+        (number..view.len()).map(|number| view.whole(view.len() - number - 1)).collect()
+    }
+
     /// Takes that many steps of the script, all of them at this moment, in milliseconds.
     pub(crate) fn take_steps(&self, steps: u32, now: i64) -> Vec<Done> {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,6 +150,7 @@ impl Tenant {
         now: i64,
     ) -> Result<Value, ApiError> {
         let _one_at_a_time = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = Written { events: self.event_count(), ..written };
         self.outbox.write(&self.changer(now), stream, written)
     }
 

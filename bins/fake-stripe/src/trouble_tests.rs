@@ -103,6 +103,9 @@ fn chance_strikes_its_share_and_nothing_of_ours() {
     let count = |kind| kinds.iter().filter(|found| **found == kind).count();
     assert!((40..85).contains(&count((500, false))), "{}", count((500, false)));
     assert!((40..85).contains(&count((200, true))), "{}", count((200, true)));
+    let (_, stats) = ask(&app, "/__stats");
+    assert_eq!(stats["by_fault"]["500"], count((500, false)));
+    assert_eq!(stats["by_fault"]["html"], count((200, true)));
     assert_eq!(count((200, false)) + count((500, false)) + count((200, true)), 400);
     assert!((0..100).all(|_| answer(&app, "/__oracle/customers").status == 200));
 }

@@ -88,6 +88,13 @@ pub(crate) struct UnknownKind {
     known: String,
 }
 
+impl Kind {
+    /// What it is called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
 impl FromStr for Kind {
     type Err = UnknownKind;
 
@@ -206,7 +213,7 @@ mod tests {
     fn every_kind_has_a_name_and_does_something() {
         for (name, kind) in NAMES {
             let kind_again: Kind = name.parse().unwrap();
-            assert_eq!(kind_again, kind);
+            assert_eq!((kind_again, kind.name()), (kind, name));
             let whole = || Answer::ok(b"{\"object\": \"list\"}".to_vec());
             let spoilt = Trouble { kind, seconds: None }.spoil(whole(), VICTIM);
             let is_whole = spoilt.body == whole().body && spoilt.delivery == Delivery::Whole;

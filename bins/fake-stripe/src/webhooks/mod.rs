@@ -10,3 +10,4 @@ pub(crate) use endpoint::{ENDPOINTS, Written};
 pub(crate) use outbox::Outbox;
 pub(crate) use queue::{Delivery, Manner};
 pub(crate) use sender::{Message, send_all};
+pub(crate) use sign::signature;

@@ -30,8 +30,7 @@ impl Outbox {
         stream: &Stream,
         written: Written<'_>,
     ) -> Result<Value, ApiError> {
-        let events = changer.world.stream(EVENTS).map_or(0, |events| events.now().len());
-        write(&mut self.registry(), changer, stream, Written { events, ..written })
+        write(&mut self.registry(), changer, stream, written)
     }
 
     /// Takes out what is due, in milliseconds.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod fake;
+mod socket;
 mod webhooks;
 
 use std::io::{Read as _, Write as _};
