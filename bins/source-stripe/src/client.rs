@@ -29,6 +29,8 @@ const NOTICES: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     path: String,
+    /// Whose budget it takes from.
+    endpoint: String,
     query: Vec<(String, String)>,
     question: Question,
 }
@@ -38,13 +40,26 @@ impl Call {
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
         let question = Question { doing, stream: Some(stream.to_owned()) };
-        Self { path: path.to_owned(), query, question }
+        Self { path: path.to_owned(), endpoint: path.to_owned(), query, question }
+    }
+
+    /// A page of a list inside an object of a stream.
+    pub(crate) fn nested(
+        stream: &str,
+        path: &str,
+        endpoint: String,
+        query: Vec<(String, String)>,
+    ) -> Self {
+        let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
+        let question = Question { doing, stream: Some(stream.to_owned()) };
+        Self { path: path.to_owned(), endpoint, query, question }
     }
 
     /// Something else.
     pub(crate) fn new(doing: &str, path: &str) -> Self {
         let question = Question { doing: format!("{doing} (GET {path})"), stream: None };
-        Self { path: path.to_owned(), query: Vec::new(), question }
+        let (path, query) = (path.to_owned(), Vec::new());
+        Self { endpoint: path.clone(), path, query, question }
     }
 }
 
@@ -132,7 +147,7 @@ impl Client {
         call: &Call,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
-        self.wait_for_token(&call.path).await?;
+        self.wait_for_token(&call.endpoint).await?;
         self.attempts(call, read).await
     }
 
@@ -164,7 +179,7 @@ impl Client {
             };
             tracing::debug!(path = call.path, ?wait, ?failure, "trying again");
             tokio::time::sleep(wait).await;
-            self.wait_for_token(&call.path).await?;
+            self.wait_for_token(&call.endpoint).await?;
         }
     }
 
@@ -185,7 +200,7 @@ impl Client {
         let verdict =
             errors::judge(&call.question, &read_answer(status, &headers, &body, self.now()));
         if let Verdict::Again { rate_limited: true, .. } = verdict {
-            self.slow_down(&call.path, header(&headers, "stripe-rate-limited-reason"));
+            self.slow_down(&call.endpoint, header(&headers, "stripe-rate-limited-reason"));
         }
         Err(Box::new(verdict))
     }

@@ -36,6 +36,7 @@ pub struct Config {
     pub(crate) max_api_calls: Option<u64>,
     pub(crate) backfill_limit: Option<u64>,
     pub(crate) relist_every: Option<u32>,
+    pub(crate) expand_lists: Option<bool>,
     #[serde(default)]
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     /// How many may be under way at once.
     pub(crate) max_in_flight: usize,
+    /// Whether lists inside objects are made whole.
+    pub(crate) expand_lists: bool,
     /// What concerns the backfill.
     pub(crate) wishes: Wishes,
 }
@@ -92,6 +95,7 @@ impl Settings {
                 account_created: config.account_created.map(Timestamp::from_seconds),
                 relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
             },
+            expand_lists: config.expand_lists.unwrap_or(true),
             api_key: config.api_key,
             api_version: config.api_version,
             account_id: config.account_id,

@@ -17,6 +17,7 @@ mod limits;
 mod page;
 mod ranges;
 mod spec;
+mod whole;
 
 #[cfg(test)]
 mod random;
@@ -95,8 +96,8 @@ impl Source for StripeSource {
         let now = client.now().ok_or_else(|| no_time(&client))?;
         let start = Start::new(&request, &wishes, now);
         backfill::open(&start, out).await?;
-        let max = self.settings.max_in_flight;
-        let backfill = Backfill::new(start.plan, Arc::new(client), &account.id, notices, max);
+        let backfill =
+            Backfill::new(start.plan, Arc::new(client), &account.id, notices, &self.settings);
         Box::pin(backfill.run(out, &stop)).await
     }
 }

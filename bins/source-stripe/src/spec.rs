@@ -21,8 +21,16 @@ pub(crate) fn spec() -> Spec {
 }
 
 fn properties() -> Value {
+    let (mut all, reading) = (connection(), reading());
+    if let (Some(all), Value::Object(reading)) = (all.as_object_mut(), reading) {
+        all.extend(reading);
+    }
+    all
+}
+
+/// Whose data is read, and where.
+fn connection() -> Value {
     let version = &Catalogue::embedded().api_version;
-    let positive = |description: &str| json!({"type": "integer", "minimum": 1, "maximum": u32::MAX, "description": description});
     json!({
         "api_key": {
             "type": "string", "writeOnly": true,
@@ -52,6 +60,13 @@ fn properties() -> Value {
             "type": "boolean",
             "description": "Refuses a key of the other mode.",
         },
+    })
+}
+
+/// How it is read.
+fn reading() -> Value {
+    let positive = |description: &str| json!({"type": "integer", "minimum": 1, "maximum": u32::MAX, "description": description});
+    json!({
         "rate_limit": positive("Requests a second. Default 50 with a live key, 10 with a test key."),
         "endpoint_rate_limit": positive(
             "Requests a second to each endpoint. Default 15 with a live key, 10 with a test key.",
@@ -68,6 +83,10 @@ fn properties() -> Value {
         "relist_every": {
             "type": "integer", "minimum": 0, "maximum": u32::MAX,
             "description": "Seconds after which a list is read again of which nothing else tells what is new. Default 86400.",
+        },
+        "expand_lists": {
+            "type": "boolean", "default": true,
+            "description": "Fetches the rest of lists inside objects, which show ten elements: a request or more for each.",
         },
         "list_params": {
             "type": "object",

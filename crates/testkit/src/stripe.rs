@@ -52,7 +52,7 @@ impl FakeStripe {
 
     /// Every object of a stream that a complete copy holds, by id, in canonical form.
     pub async fn oracle(&self, stream: &str) -> BTreeMap<String, Value> {
-        let text = self.get(&format!("/__oracle/{stream}")).await;
+        let text = self.get(&format!("/__oracle/{stream}?lists=whole")).await;
         text.lines().filter(|line| !line.is_empty()).map(|line| by_id(parse(line))).collect()
     }
 

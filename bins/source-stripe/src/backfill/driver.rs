@@ -3,6 +3,7 @@
 //! A page changes the plan when it is about to be emitted, never when it arrives, so the state is
 //! always one of what was emitted. The next page is asked for before this one is emitted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ use super::schedule::{Schedule, Turn};
 use super::start::Start;
 use super::stream::PageRequest;
 use crate::client::{Call, Client};
+use crate::config::Settings;
 use crate::errors::Failure;
 use crate::page::{Frame, Page};
+use crate::whole;
 
 /// A backfill while it runs.
 pub(crate) struct Backfill {
@@ -28,6 +31,9 @@ pub(crate) struct Backfill {
     pages: JoinSet<Fetched>,
     notices: mpsc::Receiver<String>,
     denied: Vec<String>,
+    /// Lists inside objects that could not be made whole: how many of each stream, and why the first.
+    left_cut: BTreeMap<String, (usize, String)>,
+    expand_lists: bool,
     calls_over: bool,
 }
 
@@ -52,16 +58,24 @@ impl Backfill {
         client: Arc<Client>,
         account_id: &str,
         notices: mpsc::Receiver<String>,
-        max_in_flight: usize,
+        settings: &Settings,
     ) -> Self {
         let frame = |stream: &super::stream::StreamPlan| {
             let sort_field = stream.facts.sort_field.as_deref();
             Arc::new(Frame::new(&stream.name, account_id, sort_field))
         };
         let frames = plan.streams.iter().map(frame).collect();
-        let (pages, denied, calls_over) = (JoinSet::new(), Vec::new(), false);
-        let schedule = Schedule::new(plan, max_in_flight);
-        Self { schedule, client, frames, pages, notices, denied, calls_over }
+        Self {
+            schedule: Schedule::new(plan, settings.max_in_flight),
+            client,
+            frames,
+            pages: JoinSet::new(),
+            notices,
+            denied: Vec::new(),
+            left_cut: BTreeMap::new(),
+            expand_lists: settings.expand_lists,
+            calls_over: false,
+        }
     }
 
     /// Reads until every stream has ended or a stop is asked for.
@@ -86,6 +100,7 @@ impl Backfill {
                 Event::Over => break,
             }
         }
+        report::left_cut(&self.left_cut, out).await?;
         if self.calls_over {
             let text =
                 "stopped: `max_api_calls` requests were made; the next run goes on from here";
@@ -114,8 +129,9 @@ impl Backfill {
         };
         let call = Call::list(&stream.name, &stream.facts.path, request.query.clone());
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
+        let expand = self.expand_lists.then(|| stream.name.clone());
         self.pages.spawn(async move {
-            let page = client.page(&call, &frame).await;
+            let page = fetch(&client, &call, &frame, expand).await;
             Fetched { request, page }
         });
     }
@@ -146,7 +162,7 @@ impl Backfill {
         while let Some(joined) = self.pages.try_join_next() {
             self.take_in(joined.map_err(lost_task)?, out).await?;
         }
-        Ok(())
+        report::left_cut(&self.left_cut, out).await
     }
 
     async fn take_in(&mut self, fetched: Fetched, out: &mut Emitter) -> Result<(), Error> {
@@ -163,6 +179,10 @@ impl Backfill {
             Ok(page) => page,
             Err(failure) => return self.take_in_failure(&request, failure, out).await,
         };
+        if let Some(why) = page.left_cut().first() {
+            let left = self.left_cut.entry(stream.name.clone()).or_insert_with(|| (0, why.clone()));
+            left.0 = left.0.saturating_add(page.left_cut().len());
+        }
         match stream.arrived(&request, &page, room) {
             Ok(arrival) => {
                 self.ask_for_pages();
@@ -219,6 +239,20 @@ impl Backfill {
             _ => Ok(()),
         }
     }
+}
+
+/// A page, with whole objects if their stream is named.
+async fn fetch(
+    client: &Client,
+    call: &Call,
+    frame: &Frame,
+    expand: Option<String>,
+) -> Result<Page, Failure> {
+    let mut page = client.page(call, frame).await?;
+    if let Some(stream) = expand {
+        whole::complete(client, &stream, &mut page).await?;
+    }
+    Ok(page)
 }
 
 fn lost_task(error: tokio::task::JoinError) -> Error {

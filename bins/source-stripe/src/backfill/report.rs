@@ -1,5 +1,7 @@
 //! What a backfill tells: the order of messages around a page.
 
+use std::collections::BTreeMap;
+
 use connector::{Emitter, Error};
 use protocol::{Level, TimeRange};
 
@@ -31,8 +33,9 @@ pub(crate) async fn page(
         );
         out.log(Level::Warn, text).await?;
     }
-    if count > 0 {
-        out.record_lines(name, page.lines(arrival.emit), count).await?;
+    let mut uncounted = count;
+    for piece in page.lines(arrival.emit) {
+        out.record_lines(name, piece, std::mem::take(&mut uncounted)).await?;
     }
     if let Some(span) = arrival.finished {
         out.range_complete(name, time_range(span)).await?;
@@ -47,6 +50,18 @@ pub(crate) async fn nothing_left(stream: &mut StreamPlan, out: &mut Emitter) -> 
     start(stream, out).await?;
     out.state(&stream.name, &stream.state()).await?;
     if stream.is_read() { out.complete(&stream.name).await } else { Ok(()) }
+}
+
+/// Tells how many lists inside objects do not show everything, and why.
+pub(crate) async fn left_cut(
+    left_cut: &BTreeMap<String, (usize, String)>,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    for (stream, (count, why)) in left_cut {
+        let text = format!("`{stream}`: {count} lists inside its objects are not whole: {why}");
+        out.log(Level::Warn, text).await?;
+    }
+    Ok(())
 }
 
 const fn time_range(span: Span) -> TimeRange {

@@ -1,5 +1,6 @@
 //! One page of a list: `{"object":"list","data":[…],"has_more":…}`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use protocol::{Origin, Timestamp};
@@ -24,12 +25,15 @@ pub(crate) struct Stamp {
 }
 
 /// Record lines ready to be emitted, and what the planner has to know of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Whether the list goes on after this page.
     pub(crate) has_more: bool,
     lines: Vec<u8>,
     items: Vec<Item>,
+    /// Lines that were written anew, by the number of their object.
+    replaced: BTreeMap<usize, Vec<u8>>,
+    left_cut: Vec<String>,
 }
 
 /// One object of a page.
@@ -89,16 +93,50 @@ impl Page {
         serde_json::from_slice(raw).ok()
     }
 
-    /// The lines of the first `count` records.
-    pub(crate) fn lines(&self, count: usize) -> &[u8] {
-        let end =
-            count.checked_sub(1).and_then(|last| self.items.get(last)).map_or(0, |item| item.end);
-        self.lines.get(..end).unwrap_or_default()
+    /// The lines of the first `count` records, in pieces.
+    pub(crate) fn lines(&self, count: usize) -> Vec<&[u8]> {
+        let (mut pieces, mut from) = (Vec::new(), 0);
+        for (index, line) in self.replaced.range(..count) {
+            pieces.push(self.lines.get(from..self.start(*index)).unwrap_or_default());
+            pieces.push(line.as_slice());
+            from = self.start(index.saturating_add(1));
+        }
+        pieces.push(self.lines.get(from..self.start(count)).unwrap_or_default());
+        pieces
+    }
+
+    /// The line of object `index`, if there is one.
+    pub(crate) fn line(&self, index: usize) -> Option<&[u8]> {
+        let own = || self.lines.get(self.start(index)..self.items.get(index)?.end);
+        self.replaced.get(&index).map(Vec::as_slice).or_else(own)
+    }
+
+    /// Puts another line in the place of an object's; `left` says why lists in it are still cut.
+    pub(crate) fn replace(&mut self, index: usize, line: Vec<u8>, left: Vec<String>) {
+        self.replaced.insert(index, line);
+        self.left_cut.extend(left);
+    }
+
+    /// Leaves out the objects from `count` on: they are for another page.
+    pub(crate) fn cut_off(&mut self, count: usize) {
+        self.has_more |= count < self.items.len();
+        self.items.truncate(count);
+    }
+
+    /// Why lists inside its objects do not show everything, one reason a list.
+    pub(crate) fn left_cut(&self) -> &[String] {
+        &self.left_cut
     }
 
     /// Bytes it takes while it waits.
     pub(crate) fn bytes(&self) -> usize {
-        self.lines.len()
+        self.lines.len().saturating_add(self.replaced.values().map(Vec::len).sum())
+    }
+
+    /// Where the line of object `index` starts.
+    fn start(&self, index: usize) -> usize {
+        let before = index.checked_sub(1).and_then(|before| self.items.get(before));
+        before.map_or(0, |item| item.end)
     }
 }
 
@@ -106,7 +144,7 @@ impl Page {
 impl Page {
     /// A page of nothing but ids, `o17`, and creation times.
     pub(crate) fn of(objects: &[(u64, i64)], has_more: bool) -> Self {
-        let mut page = Self { has_more, lines: Vec::new(), items: Vec::new() };
+        let mut page = Self { has_more, ..Self::default() };
         for (number, created) in objects {
             let from = page.lines.len();
             page.lines.extend_from_slice(format!("\"o{number}\"").as_bytes());
@@ -166,7 +204,8 @@ impl Reader<'_> {
         let (true, Some(has_more)) = (has_data, has_more) else {
             return Err(Malformed::new("JSON that is no list with `data` and `has_more`"));
         };
-        Ok(Page { has_more, lines: self.copier.out, items: self.items })
+        let (replaced, left_cut) = (BTreeMap::new(), Vec::new());
+        Ok(Page { has_more, lines: self.copier.out, items: self.items, replaced, left_cut })
     }
 
     fn refuse_trailing_comma(&mut self) -> Result<(), Malformed> {
@@ -286,9 +325,9 @@ mod tests {
             r#"{"type":"record","record":{"stream":"customers","data":{"id":"cus_1","created":6,"updated":55,"_account_id":"acct_1","_updated_at":55},"emitted_at":"1970-01-01T00:01:40.000Z"},"_origin":"list"}"#,
             "\n",
         );
-        assert_eq!(std::str::from_utf8(page.lines(2)).unwrap(), expected);
-        assert_eq!(page.lines(1).iter().filter(|byte| **byte == b'\n').count(), 1);
-        assert_eq!((page.lines(0), page.has_more, page.len()), (&[][..], true, 2));
+        assert_eq!(String::from_utf8(page.lines(2).concat()).unwrap(), expected);
+        assert_eq!(page.lines(1).concat().iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!((page.lines(0).concat(), page.has_more, page.len()), (Vec::new(), true, 2));
         assert_eq!((page.id(0), page.id(2)), (Some("cus_2".to_owned()), None));
         assert_eq!(
             page.items().iter().map(|item| item.sort).collect::<Vec<_>>(),
@@ -301,11 +340,11 @@ mod tests {
         let body =
             json!({"object": "list", "has_more": false, "data": [{"id": "cus_1"}]}).to_string();
         let page = page(&body).unwrap();
-        let raw = page.lines(1).strip_suffix(b"\n").unwrap();
+        let raw = page.line(0).unwrap().strip_suffix(b"\n").unwrap();
         let line = protocol::Line::parse(raw).unwrap();
         let mut written = Vec::new();
         line.record().unwrap().encode(&mut written);
-        assert_eq!(written, page.lines(1));
+        assert_eq!(written, page.lines(1).concat());
         assert_eq!(protocol::peek_record_stream(raw), Some("customers"));
     }
 
@@ -333,6 +372,26 @@ mod tests {
         ] {
             assert_eq!(page(&body).unwrap_err().0, why, "{body}");
         }
+    }
+
+    #[test]
+    fn a_line_can_be_written_anew_and_a_page_can_end_earlier() {
+        let object = |id: &str| json!({"id": id, "created": 1});
+        let body = json!({"data": [object("a"), object("b"), object("c")], "has_more": false});
+        let mut page = page(&body.to_string()).unwrap();
+        let whole = page.lines(3).concat();
+        page.replace(1, b"{}\n".to_vec(), vec!["why".to_owned()]);
+        let lines = page.lines(3).concat();
+        let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+        assert_eq!(lines.len(), 3);
+        assert!(whole.starts_with(lines[0]) && lines[1] == b"{}\n" && whole.ends_with(lines[2]));
+        assert_eq!(page.lines(1).concat(), lines[0]);
+        assert_eq!((page.id(1).as_deref(), page.left_cut().len()), (Some("b"), 1));
+        page.cut_off(2);
+        assert_eq!(
+            (page.len(), page.has_more, page.lines(2).concat()),
+            (2, true, lines[..2].concat())
+        );
     }
 
     #[test]

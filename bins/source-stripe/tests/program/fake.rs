@@ -23,14 +23,22 @@ impl Fake {
         Self { url: line["listening"].as_str().unwrap().to_owned(), _running: running }
     }
 
-    /// What a whole copy of a stream holds: the objects as one line each, by id.
+    /// What a whole copy of a stream holds: the objects as one line each, by id. Those that a page
+    /// shows whole are byte for byte as they stand there.
     pub(crate) async fn oracle(&self, stream: &str) -> BTreeMap<String, String> {
-        let text = self.get(&format!("/__oracle/{stream}")).await;
-        let id = |line: &str| {
-            let object: Value = serde_json::from_str(line).unwrap();
-            object["id"].as_str().unwrap().to_owned()
-        };
-        text.lines().map(|line| (id(line), line.to_owned())).collect()
+        let mut objects = self.shown(stream).await;
+        for (id, whole) in by_id(&self.get(&format!("/__oracle/{stream}?lists=whole")).await) {
+            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            if objects.get(&id).is_none_or(|shown| value(shown) != value(&whole)) {
+                objects.insert(id, whole);
+            }
+        }
+        objects
+    }
+
+    /// The objects of a stream as a page shows them.
+    pub(crate) async fn shown(&self, stream: &str) -> BTreeMap<String, String> {
+        by_id(&self.get(&format!("/__oracle/{stream}")).await)
     }
 
     /// Requests to a path so far.
@@ -45,4 +53,12 @@ impl Fake {
         let answer = client.get(format!("{}{path}", self.url)).send().await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()
     }
+}
+
+fn by_id(lines: &str) -> BTreeMap<String, String> {
+    let id = |line: &str| {
+        let object: Value = serde_json::from_str(line).unwrap();
+        object["id"].as_str().unwrap().to_owned()
+    };
+    lines.lines().map(|line| (id(line), line.to_owned())).collect()
 }

@@ -4,6 +4,7 @@
 mod check;
 mod fake;
 mod faults;
+mod nested;
 mod read;
 mod run;
 mod scripted;
