@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::lines;
+use testkit::postgres::Cluster;
 use testkit::program::Signal;
 
 use crate::place::{self, Place, gone, object, stub};
@@ -175,6 +176,10 @@ async fn run(place: &Place, seed: u64, removes: bool) {
             assert_nothing_lacks(place, &history, from, seed).await;
         }
     }
+    assert_ends(place, &history, seed, removes).await;
+}
+
+async fn assert_ends(place: &Place, history: &History, seed: u64, removes: bool) {
     let rows = place.rows("parents").await;
     for (id, name) in &history.ends {
         let found = rows.get(id).filter(|row| !row.deleted);
@@ -189,8 +194,51 @@ async fn run(place: &Place, seed: u64, removes: bool) {
     }
 }
 
-async fn histories(settings: Value, removes: bool) {
-    for kind in [place::SQLITE, place::POSTGRES] {
+/// Delivers from a position on while the server crashes and comes back; the position of the last
+/// state that came back.
+async fn deliver_through_a_crash(
+    cluster: &mut Cluster,
+    place: &Place,
+    history: &History,
+    from: usize,
+    random: &mut Random,
+) -> usize {
+    let mut running = place.start();
+    let left = &history.lines[from..];
+    running.send(&left.concat()).await;
+    let states = left.iter().filter(|line| line.contains("source_state")).count() as u64;
+    for _ in 0..random.below(states) {
+        running.message(|message| message["type"] == "source_state").await;
+    }
+    cluster.crash();
+    cluster.restart();
+    let finished = running.finish().await;
+    assert!(matches!(finished.code(), Some(0 | 1)), "{}", finished.stderr);
+    let position = |state: &Value| state["source_state"]["data"].as_u64();
+    let last = finished.of_type("source_state").iter().filter_map(position).next_back();
+    last.map_or(from, |last| usize::try_from(last).unwrap() + 1)
+}
+
+#[tokio::test]
+async fn histories_end_as_the_objects_did_whatever_the_server_went_through() {
+    let mut cluster = Cluster::start();
+    let begun = Instant::now();
+    let mut seed = 1000;
+    while seed < 1003 || begun.elapsed() < PATIENCE {
+        let place = place::breakable(&cluster).await;
+        let (history, mut random) = (history(seed), Random(seed ^ 0xABCD));
+        let mut from = 0;
+        while from < history.lines.len() {
+            from = deliver_through_a_crash(&mut cluster, &place, &history, from, &mut random).await;
+            assert_nothing_lacks(&place, &history, from, seed).await;
+        }
+        assert_ends(&place, &history, seed, false).await;
+        seed += 1;
+    }
+}
+
+async fn histories(kinds: &[&str], settings: Value, removes: bool) {
+    for kind in kinds {
         let begun = Instant::now();
         let mut seed = 0;
         while seed < 3 || begun.elapsed() < PATIENCE {
@@ -203,10 +251,12 @@ async fn histories(settings: Value, removes: bool) {
 
 #[tokio::test]
 async fn histories_end_as_the_objects_did_whatever_was_killed() {
-    histories(json!({"batch_rows": 5}), false).await;
+    let kinds = [place::SQLITE, place::POSTGRES, place::SHEETS];
+    histories(&kinds, json!({"batch_rows": 5}), false).await;
 }
 
 #[tokio::test]
 async fn histories_with_removed_rows_end_as_the_objects_did_whatever_was_killed() {
-    histories(json!({"batch_rows": 5, "deletes": "hard"}), true).await;
+    let kinds = [place::SQLITE, place::POSTGRES];
+    histories(&kinds, json!({"batch_rows": 5, "deletes": "hard"}), true).await;
 }

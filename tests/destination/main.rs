@@ -1,4 +1,5 @@
-//! One set of behaviours that every destination has, shown by the real programs on real databases.
+//! One set of behaviours that every destination has, shown by the real programs on real databases
+//! and, where it can be, on a spreadsheet.
 #![cfg(test)]
 
 mod deletes;

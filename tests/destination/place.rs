@@ -8,11 +8,21 @@ use tempfile::TempDir;
 use testkit::lines;
 use testkit::postgres::{Cluster, Database};
 use testkit::program::{Finished, Program, Running};
+use testkit::sheets::FakeSheets;
 
 /// Where rows end up.
 enum Kind {
     Postgres(Database<'static>),
-    Sqlite { _folder: TempDir, path: PathBuf },
+    /// The database of a server that the test breaks.
+    Url(String),
+    Sqlite {
+        _folder: TempDir,
+        path: PathBuf,
+    },
+    Sheets {
+        fake: FakeSheets,
+        spreadsheet: String,
+    },
 }
 
 /// A database, and how it is written.
@@ -32,8 +42,15 @@ pub(crate) struct Seen {
 
 pub(crate) const SQLITE: &str = "destination-sqlite";
 pub(crate) const POSTGRES: &str = "destination-postgres";
+pub(crate) const SHEETS: &str = "destination-sheets";
 
-/// One place of each kind, set up with these settings.
+/// One place of each kind, a spreadsheet among them, set up with these settings.
+pub(crate) async fn all_places(settings: Value) -> [Place; 3] {
+    let [sqlite, postgres] = places(settings.clone()).await;
+    [sqlite, postgres, place(SHEETS, &settings).await]
+}
+
+/// One database of each kind, set up with these settings.
 pub(crate) async fn places(settings: Value) -> [Place; 2] {
     [place(SQLITE, &settings).await, place(POSTGRES, &settings).await]
 }
@@ -41,7 +58,16 @@ pub(crate) async fn places(settings: Value) -> [Place; 2] {
 /// A place of one kind.
 pub(crate) async fn place(name: &str, settings: &Value) -> Place {
     let mut config = settings.clone();
-    let kind = if name == SQLITE {
+    let kind = if name == SHEETS {
+        let fake = FakeSheets::start().await;
+        let spreadsheet = fake.spreadsheet("Copy");
+        config["spreadsheet_id"] = json!(spreadsheet);
+        config["access_token"] = json!(fake.access_token());
+        config["base_url"] = json!(fake.url());
+        config["requests_per_minute"] = json!(60_000);
+        config["flush_ms"] = json!(0);
+        Kind::Sheets { fake, spreadsheet }
+    } else if name == SQLITE {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("copy.db");
         config["path"] = json!(path);
@@ -57,11 +83,22 @@ pub(crate) async fn place(name: &str, settings: &Value) -> Place {
     place
 }
 
+/// A place in a server that the test breaks.
+pub(crate) async fn breakable(cluster: &Cluster) -> Place {
+    let url = cluster.create_database().await.url();
+    let catalog = lines::catalog(&[stream("parents"), stream("children")]);
+    let config = json!({"url": url, "batch_rows": 5});
+    let place = Place { kind: Kind::Url(url), config, catalog };
+    place.run(&["setup"], "").await.expect_code(0);
+    place
+}
+
 impl Place {
     pub(crate) const fn name(&self) -> &'static str {
         match self.kind {
-            Kind::Postgres(_) => POSTGRES,
+            Kind::Postgres(_) | Kind::Url(_) => POSTGRES,
             Kind::Sqlite { .. } => SQLITE,
+            Kind::Sheets { .. } => SHEETS,
         }
     }
 
@@ -102,19 +139,17 @@ impl Place {
     /// The rows of a stream by id.
     pub(crate) async fn rows(&self, stream: &str) -> BTreeMap<String, Seen> {
         let texts = match &self.kind {
-            Kind::Postgres(database) => {
-                let query = format!(
-                    "SELECT extract(epoch FROM _updated_at)::bigint || ' ' || _raw_data::text \
-                     FROM stripe.{stream}"
-                );
-                database.column(&query).await
-            }
+            Kind::Postgres(database) => database.column(&of_postgres(stream)).await,
+            Kind::Url(url) => column(url, &of_postgres(stream)).await,
             Kind::Sqlite { path, .. } => {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 let query = format!("SELECT _updated_at || ' ' || _raw_data FROM {stream}");
                 let mut statement = connection.prepare(&query).unwrap();
                 let rows = statement.query_map([], |row| row.get(0)).unwrap();
                 rows.map(Result::unwrap).collect()
+            }
+            Kind::Sheets { fake, spreadsheet } => {
+                sheet_rows(&fake.edit(spreadsheet, |book| book.cells(stream)))
             }
         };
         texts.iter().map(|text| seen(text)).collect()
@@ -134,12 +169,40 @@ impl Place {
     pub(crate) async fn execute(&self, statement: &str) {
         match &self.kind {
             Kind::Postgres(database) => database.execute(statement).await,
+            Kind::Url(url) => drop(column(url, statement).await),
             Kind::Sqlite { path, .. } => {
                 let statement = statement.replace("stripe.", "");
                 rusqlite::Connection::open(path).unwrap().execute_batch(&statement).unwrap();
             }
+            Kind::Sheets { .. } => panic!("a spreadsheet runs no statements"),
         }
     }
+}
+
+/// Each row of a tab as its stamp and a document of its cells.
+fn sheet_rows(cells: &[Vec<Value>]) -> Vec<String> {
+    let header = &cells[0];
+    let row = |row: &Vec<Value>| {
+        let cells = header.iter().zip(row).filter(|(_, cell)| **cell != json!(""));
+        let document: serde_json::Map<String, Value> =
+            cells.map(|(name, cell)| (name.as_str().unwrap().to_owned(), cell.clone())).collect();
+        format!("{} {}", document["_updated_at"], Value::Object(document.clone()))
+    };
+    cells[1..].iter().map(row).collect()
+}
+
+fn of_postgres(stream: &str) -> String {
+    format!(
+        "SELECT extract(epoch FROM _updated_at)::bigint || ' ' || _raw_data::text FROM stripe.{stream}"
+    )
+}
+
+async fn column(url: &str, query: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    let rows = client.query(query, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 fn seen(text: &str) -> (String, Seen) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::lines;
 
-use crate::place::{object, places};
+use crate::place::{all_places, object, places};
 
 /// A record of a child.
 pub(crate) fn child(id: &str, parent: &str, stamp: i64) -> String {
@@ -34,7 +34,7 @@ async fn children_not_kept_are_marked_with_the_stamp_of_their_parent() {
         lines::state("parents", &json!(1)),
     ]
     .concat();
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let done = place.write(&input).await.expect_code(0);
         assert_eq!(done.of_type("source_state").len(), 1);
         let expected = [
@@ -50,7 +50,7 @@ async fn children_not_kept_are_marked_with_the_stamp_of_their_parent() {
 
 #[tokio::test]
 async fn a_prune_counts_whatever_becomes_of_its_record() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let early = parent(&object("p", 500, "Ann"), "event", &[]) + &child("a", "p", 100);
         place.write(&early).await.expect_code(0);
         assert_eq!(place.short("children").await, ["a Ann 100"], "{}", place.name());
@@ -74,7 +74,7 @@ async fn a_child_that_comes_back_later_in_the_input_is_alive() {
         parent(&object("p", 400, "Ann"), "list", &["a"]),
     ]
     .concat();
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         place.write(&input).await.expect_code(0);
         let expected = ["a Ann 300", "b Ann deleted 400"];
         assert_eq!(place.short("children").await, expected, "{}", place.name());

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::lines;
 
-use crate::place::{counts, event, list, object, places};
+use crate::place::{all_places, counts, event, list, object, places};
 
 /// No row of this name is taken.
 fn rule(place: &crate::place::Place) -> &'static str {
@@ -89,7 +89,7 @@ async fn nasty_values_cost_no_row_and_no_second_write() {
         format!(r#"{{"id":"g","big":"{}","_account_id":"acct_1","_updated_at":1}}"#, "x".repeat(5_000_000)),
     ];
     let input: String = documents.iter().map(|data| lines::raw_record("parents", data)).collect();
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let first = place.counts("parents", &input).await;
         assert_eq!(first, json!({"created": documents.len()}), "{}", place.name());
         let again = place.counts("parents", &input).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::lines;
 use testkit::program::Signal;
 
-use crate::place::{counts, list, object, places, stream};
+use crate::place::{all_places, counts, list, object, places, stream};
 use crate::prune::{child, parent};
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_failed_stream_takes_its_states_and_every_global_one_with_it() {
 
 #[tokio::test]
 async fn a_stop_stores_what_came() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let mut running = place.start();
         running.send(&list(&object("a", 1, "Ann"))).await;
         running.send(&lines::state("parents", &json!(1))).await;

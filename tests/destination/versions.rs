@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use testkit::lines;
 
-use crate::place::{event, gone, list, object, places, stub};
+use crate::place::{all_places, event, gone, list, object, stub};
 
 #[tokio::test]
 async fn an_unchanged_row_does_not_forget_a_newer_event() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         place.write(&list(&object("a", 100, "Ann"))).await.expect_code(0);
         let newer = place.counts("parents", &event(&object("a", 200, "Ann"))).await;
         assert_eq!(newer, json!({"unchanged": 1}), "{}", place.name());
@@ -19,7 +19,7 @@ async fn an_unchanged_row_does_not_forget_a_newer_event() {
 
 #[tokio::test]
 async fn a_lagging_page_loses_no_event() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         place.write(&list(&object("a", 100, "Ann"))).await.expect_code(0);
         place.write(&list(&object("a", 300, "Ann"))).await.expect_code(0);
         place.write(&event(&object("a", 200, "Eve"))).await.expect_code(0);
@@ -29,7 +29,7 @@ async fn a_lagging_page_loses_no_event() {
 
 #[tokio::test]
 async fn deleted_wins_a_tie() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         place.write(&event(&object("a", 100, "Ann"))).await.expect_code(0);
         place.write(&event(&gone("a", 100, "Ann"))).await.expect_code(0);
         let tie = place.counts("parents", &event(&object("a", 100, "Eve"))).await;
@@ -42,7 +42,7 @@ async fn deleted_wins_a_tie() {
 
 #[tokio::test]
 async fn a_deleted_stub_keeps_the_columns() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         place.write(&list(&object("a", 100, "Ann"))).await.expect_code(0);
         place.write(&event(&stub("a", 200))).await.expect_code(0);
         assert_eq!(place.short("parents").await, ["a Ann deleted 200"], "{}", place.name());
@@ -66,7 +66,7 @@ async fn versions_of_a_key_in_one_batch_end_as_one_by_one() {
     ]
     .concat();
     for rows in [1, 2, 1000] {
-        for place in places(json!({"batch_rows": rows})).await {
+        for place in all_places(json!({"batch_rows": rows})).await {
             let counts = place.counts("parents", &input).await;
             let total: u64 = counts.as_object().unwrap().values().filter_map(Value::as_u64).sum();
             assert_eq!(total, 9, "{} {counts}", place.name());
@@ -78,7 +78,7 @@ async fn versions_of_a_key_in_one_batch_end_as_one_by_one() {
 
 #[tokio::test]
 async fn one_id_of_two_accounts_is_two_rows() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let mut second = object("a", 100, "Eve");
         second["_account_id"] = json!("acct_2");
         let both = list(&object("a", 100, "Ann")) + &list(&second);
@@ -95,7 +95,7 @@ async fn one_id_of_two_accounts_is_two_rows() {
 
 #[tokio::test]
 async fn a_rotated_url_is_no_change() {
-    for place in places(json!({})).await {
+    for place in all_places(json!({})).await {
         let at = |stamp: i64, url: &str| {
             let mut data = object("a", stamp, "Ann");
             data["url"] = json!(url);

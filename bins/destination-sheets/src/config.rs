@@ -60,6 +60,7 @@ struct Given {
     #[serde(default)]
     value_mode: ValueMode,
     requests_per_minute: Option<u32>,
+    batch_rows: Option<usize>,
     flush_ms: Option<u64>,
     #[serde(default)]
     echo_records: bool,
@@ -114,7 +115,11 @@ impl Options {
             token_url: config.token_url.unwrap_or_else(|| TOKENS.to_owned()),
             value_mode: config.value_mode,
             requests_per_minute: config.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE).max(1),
-            limits: BatchLimits { flush_ms: config.flush_ms.unwrap_or(LIMITS.flush_ms), ..LIMITS },
+            limits: BatchLimits {
+                rows: config.batch_rows.unwrap_or(LIMITS.rows).max(1),
+                flush_ms: config.flush_ms.unwrap_or(LIMITS.flush_ms),
+                ..LIMITS
+            },
             echo_records: config.echo_records,
             run_id: config.run_id,
             whole,
@@ -212,6 +217,12 @@ fn properties() -> Value {
             "type": "integer",
             "minimum": 1,
             "description": "Accepted for compatibility, not used",
+        },
+        "batch_rows": {
+            "type": "integer",
+            "minimum": 1,
+            "default": LIMITS.rows,
+            "description": "Records of one stream gathered before they are written; fewer cost more requests",
         },
         "requests_per_minute": {
             "type": "integer",
