@@ -118,9 +118,12 @@ proptest! {
 
 #[test]
 fn a_seed_means_the_same_changes() {
+    let streams = "coupons,invoices,subscriptions";
     let run = |seed: u32| {
-        let app = app(&format!("--objects all=10 --mutate-seed {seed} {STILL}"));
-        let done = mutate(&app, 300);
+        let app = app(&format!(
+            "--objects all=10 --mutate-seed {seed} --mutate-streams {streams} {STILL}"
+        ));
+        let done = mutate(&app, 120);
         (done, oracle(&app, "events"))
     };
     assert_eq!(run(1), run(1));
@@ -232,7 +235,7 @@ fn long_lists_stay_whole_through_changes() {
 
 #[test]
 fn a_lagging_list_shows_what_was() {
-    let app = app(&format!("--objects all=8 --list-lag 60 {STILL}"));
+    let app = app(&format!("--objects all=20 --list-lag 60 {STILL}"));
     let list = |stream: &str| page_through(&app, facts(stream));
     let mut states = Vec::new();
     for _ in 0..8 {
@@ -373,4 +376,20 @@ fn a_text_stands_in_a_page_byte_for_byte() {
     let one = answer(&app, &format!("/v1/customers/{id}")).body;
     assert_eq!(String::from_utf8(one).unwrap().trim_end(), raw);
     assert_eq!(oracle(&app, "events"), Vec::<Value>::new(), "no event tells");
+}
+
+#[test]
+fn objects_of_v2_change_too() {
+    let app = app(&format!("--objects v2_core_event_destinations=8 {STILL}"));
+    let before = oracle(&app, "v2_core_event_destinations");
+    let done = mutate(&app, 60);
+    assert!(!done.is_empty());
+    let after = oracle(&app, "v2_core_event_destinations");
+    assert_ne!(after, before);
+    let (_, page) = ask(&app, "/v2/core/event_destinations?limit=100");
+    assert_eq!(page["data"], Value::from(after.clone()));
+    let changed = after
+        .iter()
+        .find(|object| before.iter().any(|old| old["id"] == object["id"] && old != *object));
+    assert_eq!(changed.unwrap()["updated"], "2027-01-15T08:00:00.000Z");
 }

@@ -1,6 +1,6 @@
 //! What a whole copy holds. No part of Stripe; nothing here is counted, slowed or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn children(world: &World, name: &str) -> Vec<Value> {
     let lists = world.child_lists().iter().filter(|list| list.facts.name == name);
     let mut found: Vec<Value> = lists.flat_map(|list| under_all(world, list)).collect();
     // Two addresses of one list give the same objects.
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     found.retain(|object| seen.insert(object.get("id").map(Value::to_string)));
     found
 }

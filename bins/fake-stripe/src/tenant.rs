@@ -124,7 +124,7 @@ impl Tenant {
     /// Does what is ordered; none if it cannot be done.
     pub(crate) fn carry_out(&self, order: &Order, now: i64) -> Option<Done> {
         let _one_at_a_time = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream = self.world.streams().iter().find(|s| s.facts.name == order.stream)?;
+        let stream = self.world.stream(&order.stream)?;
         let changer = self.changer(now);
         let id = || match &order.id {
             Some(id) => Some(id.clone()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::diff::previous;
 use super::edit;
 use super::event::{EVENTS, Origin, Told, event, event_type, may_be_silent};
-use crate::objects::{Stream, Version, View, World, cut, print, set};
+use crate::objects::{Stream, Version, View, World, cut, print, set, time_text};
 
 /// What can happen to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -40,7 +40,7 @@ impl Deed {
 }
 
 /// Streams whose objects can be deleted: those that Stripe has a `DELETE` for.
-const DELETABLE: [&str; 16] = [
+const DELETABLE: [&str; 17] = [
     "accounts",
     "apple_pay_domains",
     "coupons",
@@ -56,8 +56,12 @@ const DELETABLE: [&str; 16] = [
     "terminal_locations",
     "terminal_readers",
     "test_helpers_test_clocks",
+    "v2_core_event_destinations",
     "webhook_endpoints",
 ];
+
+/// Streams of what happened, which is never changed.
+const RECORDS: [&str; 2] = [EVENTS, "v2_core_events"];
 
 /// Streams whose objects get their ids from their owner, who may use one again.
 const RECREATABLE: [&str; 3] = ["coupons", "plans", "products"];
@@ -90,12 +94,19 @@ impl Changer<'_> {
         let facts = stream.facts;
         let is_told = event_type(facts, deed, 0).is_some() || may_be_silent(facts);
         match deed {
-            Deed::Create | Deed::Update | Deed::Toggle => is_told && facts.name != EVENTS,
+            Deed::Create | Deed::Update | Deed::Toggle => {
+                is_told && !RECORDS.contains(&facts.name.as_str())
+            }
             Deed::Delete => is_told && DELETABLE.contains(&facts.name.as_str()),
             Deed::Recreate => is_told && RECREATABLE.contains(&facts.name.as_str()),
             Deed::Cancel => is_told && CANCELABLE.contains(&facts.name.as_str()),
             Deed::Rotate => !facts.volatile.is_empty(),
         }
+    }
+
+    /// Whether objects of the stream change at all.
+    pub(crate) fn can_anything(stream: &Stream) -> bool {
+        Self::can(stream, Deed::Create) || Self::can(stream, Deed::Update)
     }
 
     /// Creates an object with these properties, the others made up; none if the stream's objects
@@ -183,14 +194,24 @@ impl Changer<'_> {
         if !edit(&mut after) {
             return None;
         }
-        if deed != Deed::Rotate && after.get("updated").is_some_and(Value::is_number) {
-            set(&mut after, "updated", json!(self.now.div_euclid(1_000)));
+        if deed != Deed::Rotate {
+            self.touch(&mut after);
         }
         let version = self.version(&after, deed == Deed::Delete);
         stream.change().change(number, version, self.horizon);
         let is_update = matches!(deed, Deed::Update | Deed::Toggle);
         self.tell(stream, deed, &after, is_update.then(|| previous(&before, &after)));
         Some(Done { stream: stream.facts.name.clone(), deed, id: id.to_owned() })
+    }
+
+    /// Writes the time into an object that says when it was changed.
+    fn touch(&self, object: &mut Value) {
+        let seconds = self.now.div_euclid(1_000);
+        match object.get("updated") {
+            Some(Value::Number(_)) => set(object, "updated", json!(seconds)),
+            Some(Value::String(_)) => set(object, "updated", json!(time_text(seconds))),
+            _ => {}
+        }
     }
 
     fn version(&self, whole: &Value, deleted: bool) -> Version {

@@ -44,15 +44,19 @@ impl Script {
     pub(crate) fn step(&mut self, changer: &Changer<'_>) -> Vec<Done> {
         self.step += 1;
         let random = mix(&[self.seed, self.step]);
-        let Some(plan) = choose(&PLANS, random) else { return Vec::new() };
-        let can = |stream: &&Stream| {
-            let is_meant = self.streams.is_empty() || self.streams.contains(&stream.facts.name);
-            let is_populated = !self.streams.is_empty() || stream.now().len() > 0;
-            is_meant && is_populated && plan.iter().all(|deed| Changer::can(stream, *deed))
-        };
-        let streams: Vec<&Stream> = changer.world.streams().iter().filter(can).collect();
-        let Some(stream) = choose(&streams, mix(&[random, 1])) else { return Vec::new() };
-        run(changer, stream, plan, random)
+        let streams: Vec<&Stream> =
+            changer.world.all().filter(|stream| self.is_meant(stream)).collect();
+        let Some(stream) = choose(&streams, random) else { return Vec::new() };
+        let can = |plan: &&&[Deed]| plan.iter().all(|deed| Changer::can(stream, *deed));
+        let plans: Vec<&[Deed]> = PLANS.iter().filter(can).copied().collect();
+        let plan = choose(&plans, mix(&[random, 1]));
+        plan.map_or(Vec::new(), |plan| run(changer, stream, plan, random))
+    }
+
+    fn is_meant(&self, stream: &Stream) -> bool {
+        let is_populated = || stream.now().len() > 0;
+        let is_named = self.streams.contains(&stream.facts.name);
+        is_named || self.streams.is_empty() && is_populated() && Changer::can_anything(stream)
     }
 }
 

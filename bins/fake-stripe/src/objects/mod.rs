@@ -20,7 +20,7 @@ pub(crate) use element::{SEPARATOR, cut, is_list, print, set, text_property};
 pub(crate) use facts::Facts;
 pub(crate) use history::Version;
 pub(crate) use stream::{NOW, Stream, View};
-pub(crate) use template::letters;
+pub(crate) use template::{letters, time_text};
 pub(crate) use times::{Distribution, Span};
 pub(crate) use values::choose;
 pub(crate) use world::{Population, World};
