@@ -5,4 +5,6 @@ mod bad_input;
 mod copy;
 mod kill;
 mod limits;
+mod sheets;
 mod sync;
+mod teardown;

@@ -42,6 +42,14 @@ pub(crate) enum Command {
     Discover(DiscoverArgs),
     /// Try it: a made-up account into ./stripe-demo.db; needs no key, no server, no network
     Demo(DemoArgs),
+    /// Make ready what a sync needs on both sides; a second call changes nothing
+    Setup(SetupArgs),
+    /// Remove what setup made, rows included, and forget the state
+    Teardown(TeardownArgs),
+    /// The first half of the pipe: what the source reads, as messages on stdout
+    Read(ReadArgs),
+    /// The second half: messages on stdin to the destination, what it confirms on stdout
+    Write(WriteArgs),
     /// Show, forget, export or import how far a pipeline got
     #[command(subcommand)]
     State(StateCommand),
@@ -95,6 +103,23 @@ pub(crate) struct ConnectionArgs {
     /// SQLite file [default when no destination is given: ./stripe.db]
     #[arg(long, value_name = "PATH", help_heading = "Destination")]
     pub(crate) sqlite: Option<String>,
+    /// Google spreadsheet: the part of its address between /d/ and /edit
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["sqlite", "postgres_url", "postgres_schema", "destination"],
+        help_heading = "Destination"
+    )]
+    pub(crate) sheets_id: Option<String>,
+    /// Key file of the Google service account that may edit the spreadsheet
+    /// [env: GOOGLE_APPLICATION_CREDENTIALS, also in .env]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["sqlite", "postgres_url", "postgres_schema"],
+        help_heading = "Destination"
+    )]
+    pub(crate) sheets_service_account: Option<String>,
     /// Any destination, as {"type":T,T:{…}} or a file that holds that
     #[arg(
         long,
@@ -201,6 +226,77 @@ impl StateArgs {
             Some(path) => StoreChoice::File(path.into()),
         }
     }
+}
+
+/// One side of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// The source, such as its webhook endpoint
+    Source,
+    /// The destination, such as its tables
+    Destination,
+}
+
+/// What `setup` takes.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Streams to make ready
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) streams: Vec<String>,
+    /// One side only
+    #[arg(long, value_name = "SIDE")]
+    pub(crate) only: Option<Only>,
+}
+
+/// What `teardown` takes.
+#[derive(Debug, Args)]
+pub(crate) struct TeardownArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// One side only
+    #[arg(long, value_name = "SIDE")]
+    pub(crate) only: Option<Only>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// What `read` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Streams to read, as `sync` takes them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) streams: Vec<String>,
+    /// Most records to read of each stream
+    #[arg(long, value_name = "N")]
+    pub(crate) backfill_limit: Option<u64>,
+    /// Only what was created at or after this time (2024-01-01 or RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only what was created before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Go on from this state, as `state export` or an `eof` message holds it
+    #[arg(long, value_name = "JSON|FILE|-")]
+    pub(crate) from_state: Option<String>,
+}
+
+/// What `write` takes.
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// The streams that come, as `discover --json` writes them
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) catalog: String,
 }
 
 /// What can be done with a state.

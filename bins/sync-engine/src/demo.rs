@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use engine::child::{Child, Launcher};
 use engine::resolve::Program;
-use engine::store::StoreChoice;
-use engine::{Failure, Given, Job, Limits, Side, StreamDefaults};
+use engine::{Failure, Given, Side};
 use protocol::{Class, exit};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use crate::cli::{ConnectionArgs, DemoArgs};
+use crate::cli::{ConnectionArgs, DemoArgs, StateArgs};
 use crate::output::{Plain, Volume, Watcher, summary};
 use crate::session;
 use crate::settings::{Settings, connector, selected};
@@ -77,18 +76,7 @@ pub(crate) async fn run(args: &DemoArgs, surroundings: &Surroundings) -> Result<
         streams: selected(&OBJECTS.map(|(stream, _)| stream.to_owned())),
     };
     let host = session::host(&ConnectionArgs::default(), &settings, surroundings)?;
-    let job = Job {
-        source: settings.source,
-        destination: settings.destination,
-        streams: settings.streams,
-        defaults: StreamDefaults::default(),
-        full_refresh: None,
-        pipeline: None,
-        store: StoreChoice::Auto,
-        run_id: None,
-        trigger: session::trigger().to_owned(),
-        limits: Limits::default(),
-    };
+    let job = session::job(settings, &StateArgs::default());
     let volume = Volume::of(args.quiet, 0);
     let mut watcher = Watcher::new(Plain::new(volume), false);
     let outcome = run_job(&job, &host, &mut watcher).await?;

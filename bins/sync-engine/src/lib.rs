@@ -9,10 +9,12 @@ mod session;
 mod settings;
 mod surroundings;
 
+mod arrange;
 mod check;
 mod connectors;
 mod demo;
 mod discover;
+mod halves;
 mod runs;
 mod state;
 mod sync;
@@ -90,6 +92,10 @@ async fn dispatch(command: Command, keys: given_keys::GivenKeys, surroundings: S
         Command::Sync(args) => Box::pin(sync::run(&args, keys, &surroundings)).await,
         Command::Check(args) => Box::pin(check::run(&args, keys, &surroundings)).await,
         Command::Discover(args) => Box::pin(discover::run(&args, keys, &surroundings)).await,
+        Command::Setup(args) => Box::pin(arrange::setup(&args, keys, &surroundings)).await,
+        Command::Teardown(args) => Box::pin(arrange::teardown(&args, keys, &surroundings)).await,
+        Command::Read(args) => Box::pin(halves::read(&args, keys, &surroundings)).await,
+        Command::Write(args) => Box::pin(halves::write(&args, keys, &surroundings)).await,
         Command::State(command) => Box::pin(state::run(&command, keys, &surroundings)).await,
         Command::Runs(args) => Box::pin(runs::run(&args, keys, &surroundings)).await,
         Command::Connectors => connectors::run(&surroundings),

@@ -56,10 +56,15 @@ pub(crate) async fn keeper(
 ) -> Result<Keeper, Failure> {
     let settings = Settings::gather(args, keys, surroundings)?;
     let host = host(args, &settings, surroundings)?;
-    let job = Job {
+    Box::pin(Keeper::find(&job(settings, state), &host)).await
+}
+
+/// A pipeline without anything asked of a run.
+pub(crate) fn job(settings: Settings, state: &StateArgs) -> Job {
+    Job {
         source: settings.source,
         destination: settings.destination,
-        streams: Vec::new(),
+        streams: settings.streams,
         defaults: StreamDefaults::default(),
         full_refresh: None,
         pipeline: state.pipeline.clone(),
@@ -67,8 +72,7 @@ pub(crate) async fn keeper(
         run_id: None,
         trigger: trigger().to_owned(),
         limits: Limits::default(),
-    };
-    Box::pin(Keeper::find(&job, &host)).await
+    }
 }
 
 /// Where connectors are looked for.

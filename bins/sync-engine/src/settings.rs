@@ -39,7 +39,10 @@ impl Settings {
             Some(text) => document("--source", text)?,
             None => file.source.unwrap_or_else(|| connector("stripe", [])),
         };
-        let destination = destination(args, file.destination, surroundings)?;
+        let mut destination = destination(args, file.destination, surroundings)?;
+        if is_sheets(&destination) {
+            complete_sheets(args, &mut destination.config, &keys.destination, surroundings);
+        }
         Ok(Self {
             source: source_given(args, source, keys.source, surroundings),
             destination: Given { connector: destination, texts: keys.destination },
@@ -91,6 +94,10 @@ fn destination(
     }
     let variable =
         surroundings.variable("POSTGRES_URL").or_else(|| surroundings.variable("DATABASE_URL"));
+    if args.sheets_id.is_some() {
+        let file = file.filter(is_sheets);
+        return Ok(file.unwrap_or_else(|| connector("sheets", [])));
+    }
     let mut chosen = match &args.destination {
         Some(text) => document("--destination", text)?,
         None => match file {
@@ -139,6 +146,29 @@ fn complete_postgres(
     Ok(())
 }
 
+fn is_sheets(connector: &ConnectorConfig) -> bool {
+    matches!(connector.connector_type.as_str(), "sheets" | "google_sheets")
+}
+
+/// The service account of the environment counts only where nobody else is named.
+fn complete_sheets(
+    args: &ConnectionArgs,
+    config: &mut Map<String, Value>,
+    keys: &BTreeMap<String, String>,
+    surroundings: &Surroundings,
+) {
+    if let Some(id) = &args.sheets_id {
+        config.insert("spreadsheet_id".to_owned(), id.as_str().into());
+    }
+    let named = ["service_account", "refresh_token", "access_token"];
+    let is_named = named.iter().any(|key| config.contains_key(*key) || keys.contains_key(*key));
+    let variable = surroundings.variable("GOOGLE_APPLICATION_CREDENTIALS");
+    let account = args.sheets_service_account.clone().or(variable.filter(|_| !is_named));
+    if let Some(account) = account {
+        config.insert("service_account".to_owned(), account.into());
+    }
+}
+
 /// Every place where a key can be given.
 pub(crate) fn places_of_key(role: Role, kind: &str, key: &str) -> Vec<String> {
     let mut places: Vec<String> = match (role, kind, key) {
@@ -154,6 +184,11 @@ pub(crate) fn places_of_key(role: Role, kind: &str, key: &str) -> Vec<String> {
             "the environment variable `POSTGRES_URL` (also in `.env`) or `DATABASE_URL`".to_owned(),
         ],
         (Role::Destination, "sqlite", "path") => vec!["`--sqlite`".to_owned()],
+        (Role::Destination, "sheets", "spreadsheet_id") => vec!["`--sheets-id`".to_owned()],
+        (Role::Destination, "sheets", "service_account") => vec![
+            "`--sheets-service-account`".to_owned(),
+            "the environment variable `GOOGLE_APPLICATION_CREDENTIALS` (also in `.env`)".to_owned(),
+        ],
         _ => Vec::new(),
     };
     places.push(format!("`--{role}.{key}`"));
@@ -245,6 +280,37 @@ mod tests {
         let settings = gathered(args(Some("postgres://me@h/db")));
         let expected = [("url", "postgres://me@h/db"), ("schema", "stripe")];
         assert_eq!(settings.destination.connector, connector("postgres", expected));
+    }
+
+    #[test]
+    fn a_spreadsheet_is_an_id_and_somebody_who_may_edit_it() {
+        let args = |config: Option<Value>| ConnectionArgs {
+            sheets_id: Some("1AbC".to_owned()),
+            config: config.map(|config| config.to_string()),
+            ..ConnectionArgs::default()
+        };
+        let variables = [("GOOGLE_APPLICATION_CREDENTIALS", "env.json")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into())).into();
+        let surroundings = Surroundings::read(&variables).unwrap();
+        let gathered = |args: &ConnectionArgs, keys| {
+            Settings::gather(args, keys, &surroundings).unwrap().destination.connector
+        };
+        let expected = [("spreadsheet_id", "1AbC"), ("service_account", "env.json")];
+        assert_eq!(gathered(&args(None), GivenKeys::default()), connector("sheets", expected));
+        let flag =
+            ConnectionArgs { sheets_service_account: Some("flag.json".to_owned()), ..args(None) };
+        assert_eq!(gathered(&flag, GivenKeys::default()).config["service_account"], "flag.json");
+        let file = json!({"destination": {"type": "sheets", "sheets":
+            {"spreadsheet_id": "other", "refresh_token": "r", "value_mode": "text"}}});
+        let chosen = gathered(&args(Some(file)), GivenKeys::default()).config;
+        assert_eq!(
+            (&chosen["spreadsheet_id"], &chosen["value_mode"]),
+            (&json!("1AbC"), &json!("text"))
+        );
+        assert!(!chosen.contains_key("service_account"), "the file names somebody");
+        let keys = [("access_token".to_owned(), "t".to_owned())];
+        let keys = GivenKeys { destination: keys.into(), ..GivenKeys::default() };
+        assert!(!gathered(&args(None), keys).config.contains_key("service_account"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn narrow(source: &mut SourceState, of: &StateOf) {
 }
 
 /// A whole state, the last message of a run that holds one, or a source's own.
-fn read(text: &str) -> Result<SyncState, Failure> {
+pub(crate) fn read(text: &str) -> Result<SyncState, Failure> {
     let value: Value = document("the state", text)?;
     let value = match value.get("eof").and_then(|eof| eof.get("ending_state")) {
         Some(state) => state.clone(),

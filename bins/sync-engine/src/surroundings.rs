@@ -48,6 +48,15 @@ impl Surroundings {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
+    /// The same without some variables.
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
+        let keep = |name: &str| !names.contains(&name);
+        let (mut variables, mut dot_env) = (self.variables.clone(), self.dot_env.clone());
+        variables.retain(|name, _| name.to_str().is_none_or(keep));
+        dot_env.retain(|name, _| keep(name));
+        Self { variables, dot_env }
+    }
+
     /// The folder of this program.
     pub(crate) fn beside(&self) -> Option<PathBuf> {
         let program = std::env::current_exe().ok()?;

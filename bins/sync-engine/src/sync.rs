@@ -59,26 +59,23 @@ pub(crate) async fn run_job(
 }
 
 fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
-    let streams = if args.streams.is_empty() { settings.streams } else { selected(&args.streams) };
+    let of_file = || settings.streams.clone();
+    let streams = if args.streams.is_empty() { of_file() } else { selected(&args.streams) };
     let full_refresh = match args.full_refresh.as_slice() {
         [] => None,
         [all] if all == "*" => Some(FullRefresh::All),
         streams => Some(FullRefresh::Streams(streams.to_vec())),
     };
     Ok(Job {
-        source: settings.source,
-        destination: settings.destination,
         streams,
         defaults: StreamDefaults {
             backfill_limit: args.backfill_limit,
             time_range: span(args.since.as_deref(), args.until.as_deref())?,
         },
         full_refresh,
-        pipeline: args.state.pipeline.clone(),
-        store: args.state.store(),
         run_id: args.run_id.clone(),
-        trigger: session::trigger().to_owned(),
         limits: limits(args),
+        ..session::job(settings, &args.state)
     })
 }
 

@@ -75,7 +75,7 @@ impl Connector {
         catalog.map(|catalog| (catalog, answer)).ok_or_else(|| self.silent("catalog"))
     }
 
-    /// Has a destination make ready what the streams need. A connector that does not know the verb
+    /// Has a connector make ready what the streams need. A connector that does not know the verb
     /// has nothing to do.
     ///
     /// # Errors
@@ -89,6 +89,20 @@ impl Connector {
     ) -> Result<Vec<Message>, Failure> {
         let documents = [self.document("--config", config)?, self.document("--catalog", catalog)?];
         self.ask(launcher, "setup", &documents).await
+    }
+
+    /// Has a connector remove what its setup made. A connector that does not know the verb has
+    /// nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn teardown(
+        &self,
+        launcher: &Launcher,
+        config: &Config,
+    ) -> Result<Vec<Message>, Failure> {
+        self.ask(launcher, "teardown", &[self.document("--config", config)?]).await
     }
 
     /// A document for this connector.
@@ -138,7 +152,7 @@ impl Connector {
             .wait()
             .await
             .map_err(|error| self.failure(Class::Internal, "not_waited_for", error))?;
-        if verb == "setup" && is_unknown_verb(&end) {
+        if ["setup", "teardown"].contains(&verb) && is_unknown_verb(&end) {
             return Ok(Vec::new());
         }
         let messages = heard?;

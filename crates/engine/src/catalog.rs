@@ -93,6 +93,25 @@ pub fn with_children(catalog: &ConfiguredCatalog, failed: &BTreeSet<String>) -> 
     }
 }
 
+/// A catalog as somebody has it: configured, or as a source gives it, alone or as a message.
+///
+/// # Errors
+///
+/// When it is none of these.
+pub fn parse(value: Value) -> Result<ConfiguredCatalog, serde_json::Error> {
+    let value = value.get("catalog").cloned().unwrap_or(value);
+    let streams = value.get("streams").and_then(Value::as_array);
+    let configured =
+        streams.is_some_and(|streams| streams.iter().all(|s| s.get("stream").is_some()));
+    if configured {
+        return serde_json::from_value(value);
+    }
+    let catalog: Catalog = serde_json::from_value(value)?;
+    Ok(ConfiguredCatalog {
+        streams: catalog.streams.into_iter().map(ConfiguredStream::new).collect(),
+    })
+}
+
 /// What is left of a catalog once the streams in `done` are: the others, and those that they are
 /// fed from.
 pub fn leave_out_done(catalog: &mut ConfiguredCatalog, done: &BTreeSet<String>) {

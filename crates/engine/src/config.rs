@@ -47,7 +47,7 @@ pub enum ConfigError {
     },
 }
 
-/// Checks `given` and fills in the defaults of required keys, a pinned value before the default.
+/// Checks `given` and fills in what the pipeline keeps, then the defaults of required keys.
 ///
 /// `places` says for a key where a person can give it; it is asked for missing keys only.
 ///
@@ -62,10 +62,11 @@ pub fn complete(
     places: &dyn Fn(&str) -> Vec<String>,
 ) -> Result<Config, ConfigError> {
     let mut config = given;
+    for (key, value) in pinned.iter().filter(|(key, _)| has_key(spec, key)) {
+        config.entry(key.as_str()).or_insert_with(|| value.clone());
+    }
     for (key, value) in defaults(spec) {
-        if !config.contains_key(key) {
-            config.insert(key.to_owned(), pinned.get(key).unwrap_or(value).clone());
-        }
+        config.entry(key).or_insert_with(|| value.clone());
     }
     refuse_unknown(connector, spec, &config)?;
     if let Some(key) = schema::required(&spec.config).find(|key| !config.contains_key(*key)) {

@@ -181,7 +181,7 @@ impl<'a, C: Client> Desk<'a, C> {
     async fn save(&mut self, run: &mut Run) {
         let unsaved = run.take_unsaved();
         let mut pipeline = None;
-        if unsaved.places {
+        if unsaved.pipeline {
             self.pipeline.places.clone_from(&run.places);
             pipeline = Some(&self.pipeline);
         }

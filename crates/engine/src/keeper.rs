@@ -3,6 +3,7 @@
 use protocol::SyncState;
 use serde_json::json;
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::job::{Host, Job};
 use crate::pipeline::{self, Account};
@@ -69,6 +70,18 @@ impl Keeper {
         Ok(state)
     }
 
+    /// Configuration values that the pipeline keeps.
+    pub(crate) async fn pinned(&mut self) -> Result<Config, Failure> {
+        let failed = self.failed();
+        Ok(self.store.load().await.map_err(&failed)?.pipeline.pinned)
+    }
+
+    /// Whether there is anything to forget.
+    pub(crate) async fn knows_anything(&mut self) -> Result<bool, Failure> {
+        let failed = self.failed();
+        Ok(!self.store.load().await.map_err(&failed)?.source.is_empty())
+    }
+
     /// The latest runs, the newest first.
     ///
     /// # Errors
@@ -132,7 +145,7 @@ impl Keeper {
         self.store.reset(streams).await.map_err(&failed)?;
         self.reopen(streams).await?;
         let unsaved =
-            Unsaved { streams: state.source.streams, global: state.source.global, places: true };
+            Unsaved { streams: state.source.streams, global: state.source.global, pipeline: true };
         self.store.save(unsaved, Some(pipeline)).await.map_err(&failed)
     }
 

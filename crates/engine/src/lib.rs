@@ -10,6 +10,7 @@
 //! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read in the order below.
 //! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
 
+mod arrange;
 mod client;
 mod job;
 mod keeper;
@@ -18,8 +19,10 @@ mod run;
 mod stop;
 
 mod call;
+mod control;
 mod desk;
 mod failure;
+mod halves;
 mod heard;
 mod leg;
 mod nearest;
@@ -27,6 +30,7 @@ mod places;
 mod prepare;
 mod project;
 mod pump;
+mod ready;
 mod schema;
 
 pub mod catalog;
@@ -41,9 +45,11 @@ pub mod resolve;
 pub mod runlog;
 pub mod store;
 
+pub use arrange::{setup, teardown};
 pub use call::Connector;
 pub use client::{Client, Opening, Shown};
 pub use failure::{Failure, Side};
+pub use halves::{read, write};
 pub use job::{FullRefresh, Given, Host, Job, Opened, PlacesOfKey, StreamDefaults};
 pub use keeper::Keeper;
 pub use limits::Limits;

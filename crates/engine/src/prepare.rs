@@ -3,27 +3,28 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message, Spec, Timestamp};
+use protocol::{ConfiguredCatalog, Level, Spec, Timestamp};
 use tokio::time::Instant;
 
-use crate::catalog::{bound, leave_out_done, select};
+use crate::catalog::{bound, leave_out_done};
 use crate::client::{Client, Opening};
-use crate::config::{self, Config};
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::job::{FullRefresh, Host, Job, Opened, StreamDefaults};
+use crate::job::{FullRefresh, Host, Job, Opened};
 use crate::limits::Budget;
-use crate::pipeline::{self, Account};
+use crate::pipeline;
 use crate::places;
 use crate::progress;
+use crate::ready::{Ready, ready};
 use crate::reduce::Run;
-use crate::resolve::Role;
 use crate::runlog::RunRecord;
-use crate::store::{Holder, Kept, Pipeline, Store};
+use crate::store::{Holder, Kept};
 
 /// What is run.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// The pipeline's name.
+    pub(crate) name: String,
     pub(crate) source: Opened,
     pub(crate) destination: Opened,
     pub(crate) catalog: ConfiguredCatalog,
@@ -41,39 +42,18 @@ pub(crate) async fn prepare<C: Client>(
     began: Instant,
     desk: &mut Desk<'_, C>,
 ) -> Result<(Plan, Run), Failure> {
-    let (source, destination) = tokio::join!(
-        Box::pin(host.open(Role::Source, &job.source)),
-        Box::pin(host.open(Role::Destination, &job.destination)),
-    );
-    let (mut source, mut destination) = (source?, destination?);
-    let mut discovered = discover(host, &source, desk).await?;
-    let account = Account::of(&discovered);
-    let name = job.pipeline.clone().unwrap_or_else(|| {
-        pipeline::name(&source.config, &account, &destination.config, &destination.spec)
-    });
-    desk.store = Store::choose(&job.store, &name, &destination.config, &host.state_folder)
-        .map_err(|error| desk.failure(&error))?;
-    let holder = Holder::of_this_process(&host.run_id);
-    desk.store.acquire(&holder).await.map_err(|error| desk.failure(&error))?;
-    let kept = desk.store.load().await.map_err(|error| desk.failure(&error))?;
-    if host.complete(Role::Source, &mut source, &kept.pipeline.pinned)? {
-        discovered = discover(host, &source, desk).await?;
-    }
-    let mut catalog = select(&discovered, &job.streams).map_err(Failure::config)?;
-    narrow(&mut catalog, job.defaults);
-    mark_run(&mut destination, &host.run_id);
-    let answer = set_up(host, &mut destination, &catalog, desk).await?;
+    let ready = ready(job, host, None, desk).await?;
+    let Ready { name, account, source, destination, mut catalog, kept, answer, holder } = ready;
     desk.store.prepare().await.map_err(|error| desk.failure(&error))?;
     let kept = hold(&holder, kept, desk).await?;
     let (kept, afresh) = admit(job, &source.spec, kept, &places::told(&answer), desk).await?;
-    let pins = config::pins(&source.spec, &source.config.config);
-    let mut run = begin(host, pins, kept, desk).await?;
+    let mut run = begin(host, kept, desk).await?;
     let record = enter(job, host, &catalog, &afresh, desk).await?;
     let is_continued = record.calls > 1;
     join(&mut run, &mut catalog, &record, (host.now)());
     desk.enter(record).await?;
     desk.open(&Opening {
-        pipeline: name,
+        pipeline: name.clone(),
         source: source.config.connector_type.clone(),
         account,
         destination: pipeline::describe(&destination.config),
@@ -84,11 +64,11 @@ pub(crate) async fn prepare<C: Client>(
     .await;
     let budget = Budget::new(&job.limits, began, destination.spec.soft_limit_fraction);
     let stall = job.limits.stall;
-    Ok((Plan { source, destination, catalog, budget, stall, is_continued }, run))
+    Ok((Plan { name, source, destination, catalog, budget, stall, is_continued }, run))
 }
 
 /// Takes the pipeline where that was not possible before, and looks again at what is known of it.
-async fn hold<C: Client>(
+pub(crate) async fn hold<C: Client>(
     holder: &Holder,
     kept: Kept,
     desk: &mut Desk<'_, C>,
@@ -99,60 +79,6 @@ async fn hold<C: Client>(
     desk.store.acquire(holder).await.map_err(|error| desk.failure(&error))?;
     desk.store.load().await.map_err(|error| desk.failure(&error))
 }
-
-async fn discover<C: Client>(
-    host: &Host,
-    source: &Opened,
-    desk: &mut Desk<'_, C>,
-) -> Result<Catalog, Failure> {
-    let asked = source.connector.discover(&host.launcher, &source.config.config).await;
-    let (catalog, answer) = asked?;
-    relay(&format!("source/{}", source.config.connector_type), &answer, desk).await;
-    Ok(catalog)
-}
-
-async fn set_up<C: Client>(
-    host: &Host,
-    destination: &mut Opened,
-    catalog: &ConfiguredCatalog,
-    desk: &mut Desk<'_, C>,
-) -> Result<Vec<Message>, Failure> {
-    let config = &destination.config.config;
-    let answer = destination.connector.setup(&host.launcher, config, catalog).await?;
-    for message in &answer {
-        if let Message::Control(Control::DestinationConfig { destination_config }) = message {
-            destination.config.config = destination_config.clone();
-        }
-    }
-    relay(&format!("destination/{}", destination.config.connector_type), &answer, desk).await;
-    Ok(answer)
-}
-
-/// Passes on what a connector says to people. A new configuration is not for them: it may hold
-/// secrets.
-async fn relay<C: Client>(emitted_by: &str, answer: &[Message], desk: &mut Desk<'_, C>) {
-    for message in answer.iter().filter(|message| matches!(message, Message::Log(_))) {
-        desk.tell(emitted_by, message).await;
-    }
-}
-
-fn narrow(catalog: &mut ConfiguredCatalog, defaults: StreamDefaults) {
-    for stream in &mut catalog.streams {
-        stream.backfill_limit = stream.backfill_limit.or(defaults.backfill_limit);
-        if stream.supports_time_range != Some(false) {
-            stream.time_range = stream.time_range.or(defaults.time_range);
-        }
-    }
-}
-
-/// A destination that marks its places with the run gets the run's id.
-fn mark_run(destination: &mut Opened, run_id: &str) {
-    if config::has_key(&destination.spec, RUN_KEY) {
-        destination.config.config.insert(RUN_KEY.to_owned(), run_id.into());
-    }
-}
-
-const RUN_KEY: &str = "run_id";
 
 /// Takes from what was kept only what may be used for this copy and this source.
 async fn admit<C: Client>(
@@ -204,17 +130,9 @@ async fn forget<C: Client>(
 }
 
 /// The run at its beginning; its id is stored before anything is written.
-async fn begin<C: Client>(
-    host: &Host,
-    pinned: Config,
-    kept: Kept,
-    desk: &mut Desk<'_, C>,
-) -> Result<Run, Failure> {
-    desk.pipeline = Pipeline {
-        places: kept.pipeline.places.clone(),
-        last_run: Some(host.run_id.clone()),
-        pinned,
-    };
+async fn begin<C: Client>(host: &Host, kept: Kept, desk: &mut Desk<'_, C>) -> Result<Run, Failure> {
+    desk.pipeline.places.clone_from(&kept.pipeline.places);
+    desk.pipeline.last_run = Some(host.run_id.clone());
     let saved = desk.store.save(crate::reduce::Unsaved::default(), Some(&desk.pipeline)).await;
     saved.map_err(|error| desk.failure(&error))?;
     let mut run = Run {

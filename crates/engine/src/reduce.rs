@@ -19,15 +19,15 @@ pub struct Unsaved {
     pub streams: BTreeMap<String, Box<RawValue>>,
     /// State of the source as a whole.
     pub global: Option<Box<RawValue>>,
-    /// Whether a place has a new last run.
-    pub places: bool,
+    /// Whether what is kept of the pipeline itself is new, such as the last run of a place.
+    pub pipeline: bool,
 }
 
 impl Unsaved {
     /// Whether there is nothing to save.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.streams.is_empty() && self.global.is_none() && !self.places
+        self.streams.is_empty() && self.global.is_none() && !self.pipeline
     }
 }
 
@@ -111,7 +111,7 @@ impl Run {
             let Some(place) = self.places.get_mut(stream).filter(|_| changed) else { continue };
             if place.run.as_ref() != Some(&self.run_id) {
                 place.run = Some(self.run_id.clone());
-                self.unsaved.places = true;
+                self.unsaved.pipeline = true;
             }
         }
     }
@@ -205,7 +205,7 @@ mod tests {
             let Message::SourceState(mut message) = state(1, 1) else { panic!("a state") };
             message.written = Some(Written::from([("a".to_owned(), counts)]));
             run.fold(&Message::SourceState(message), Timestamp::EPOCH);
-            (run.places["a"].run.clone().unwrap(), run.take_unsaved().places)
+            (run.places["a"].run.clone().unwrap(), run.take_unsaved().pipeline)
         };
         let unchanged = WrittenCounts { unchanged: 5, ..WrittenCounts::default() };
         assert_eq!(fold(unchanged), ("r1".to_owned(), false));

@@ -20,13 +20,16 @@ while [ $# -gt 0 ]; do case "$1" in --config) config=$2;; --catalog) catalog=$2;
 case "$verb" in
 "#;
 
-const SOURCE: &str = r#"spec) say '{"type":"spec","spec":{"config":{"type":"object","additionalProperties":false,"required":["api_key","api_version"],"properties":{"api_key":{"type":"string","writeOnly":true},"api_version":{"type":"string","default":"FIRST"},"base_url":{"type":"string"},"rate_limit":{"type":"integer"}}}}}'; exit;;
+const SOURCE: &str = r#"spec) say '{"type":"spec","spec":{"config":{"type":"object","additionalProperties":false,"required":["api_key","api_version"],"properties":{"api_key":{"type":"string","writeOnly":true},"api_version":{"type":"string","default":"FIRST"},"base_url":{"type":"string"},"webhook_id":{"type":"string"},"webhook_secret":{"type":"string","writeOnly":true},"rate_limit":{"type":"integer"}}}}}'; exit;;
 discover) cp "$config" config.json; say '{"type":"catalog","catalog":{"streams":[{"name":"customers","primary_key":[["id"]],"newer_than_field":"u","metadata":{"account_id":"acct_1","live_mode":false}},{"name":"charges","primary_key":[["id"]],"newer_than_field":"u"}]}}'; exit;;
 check) say '{"type":"connection_status","connection_status":{"status":"succeeded","message":"acct_1"}}'; exit;;
+setup) [ ! -f control.json ] || cat control.json; exit;;
+teardown) touch source-torn; exit;;
 "#;
 
 const DESTINATION: &str = r#"spec) say '{"type":"spec","spec":{"config":{"type":"object","additionalProperties":false,"properties":{"path":{"type":"string"},"url":{"type":"string","writeOnly":true},"schema":{"type":"string"},"connections":{"type":"integer"}}}}}'; exit;;
 check) say '{"type":"connection_status","connection_status":{"status":"succeeded"}}'; exit;;
+teardown) cp "$config" torn.json; exit;;
 setup) cp "$config" destination.json; cp "$catalog" catalog.json; exit;;
 "#;
 

@@ -2,14 +2,16 @@
 
 use protocol::ndjson::Reader;
 use protocol::{
-    Control, DecodeError, Kind, Line, Message, SourceState, StateMessage, StateScope, Timestamp,
-    excerpt, peek_record_stream,
+    Control, DecodeError, Kind, Level, Line, Log, Message, SourceState, StateMessage, StateScope,
+    Timestamp, excerpt, peek_record_stream,
 };
 use tokio::process::ChildStdout;
 
 use super::pair::Leg;
 use crate::client::Client;
+use crate::control::{adopt, secrets_file};
 use crate::failure::Side;
+use crate::resolve::Role;
 use crate::stop::{Stop, StopCause};
 
 /// Lines of a destination that are taken in before they are saved and shown.
@@ -89,7 +91,7 @@ impl<C: Client> Leg<'_, '_, C> {
         let side = self.heard.take(&message);
         if let Message::Control(control) = message {
             // A new configuration may hold secrets: it is used, not shown.
-            return self.control(control);
+            return self.control(control, now);
         }
         self.budget(&message);
         self.run.fold(&message, now);
@@ -123,14 +125,27 @@ impl<C: Client> Leg<'_, '_, C> {
     }
 
     /// Holds from the next pair of processes on.
-    fn control(&mut self, control: Control) {
-        match control {
-            Control::SourceConfig { source_config } => {
-                self.plan.source.config.config = source_config;
-            }
+    fn control(&mut self, control: Control, now: Timestamp) {
+        let (role, after) = match control {
+            Control::SourceConfig { source_config } => (Role::Source, source_config),
             Control::DestinationConfig { destination_config } => {
-                self.plan.destination.config.config = destination_config;
+                (Role::Destination, destination_config)
             }
+        };
+        let secrets = secrets_file(&self.host.state_folder, &self.plan.name, role);
+        let opened = match role {
+            Role::Source => &mut self.plan.source,
+            Role::Destination => &mut self.plan.destination,
+        };
+        let pinned = &mut self.desk.pipeline.pinned;
+        let told = adopt(role, opened, after, pinned, &secrets);
+        self.run.unsaved.pipeline = true;
+        if let Some(told) = told {
+            let message = Message::Log(Log::new(Level::Warn, told));
+            let mut line = Vec::new();
+            message.encode(&mut line);
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            self.desk.hold(Side::Engine.to_string(), now, Some(message), line);
         }
     }
 

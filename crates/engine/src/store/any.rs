@@ -27,6 +27,12 @@ pub enum StoreChoice {
     Nowhere,
 }
 
+/// A pipeline's name as a file may be called: one given by a person may hold anything.
+pub(crate) fn file_name(pipeline: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    pipeline.chars().map(plain).collect()
+}
+
 /// A pipeline's store.
 ///
 /// `load` changes nothing and finds nothing where nothing was prepared; `prepare` makes what is
@@ -56,13 +62,8 @@ impl Store {
         destination: &ConnectorConfig,
         folder: &std::path::Path,
     ) -> Result<Self, StoreError> {
-        let own_file = || {
-            // A name given by a person may hold anything; a file name may not.
-            let plain =
-                |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-            let name: String = pipeline.chars().map(plain).collect();
-            FileStore::new(folder.join(format!("{name}.json")), pipeline)
-        };
+        let own_file =
+            || FileStore::new(folder.join(format!("{}.json", file_name(pipeline))), pipeline);
         Ok(match choice {
             StoreChoice::Nowhere => Self::Nowhere,
             StoreChoice::File(path) => Self::File(FileStore::new(path.clone(), pipeline)),

@@ -9,6 +9,7 @@ mod postgres_runs;
 mod sqlite;
 mod sqlite_runs;
 
+pub(crate) use any::file_name;
 pub use any::{Store, StoreChoice};
 pub use kept::{Kept, Pipeline, StoreError};
 pub use lease::Holder;

@@ -247,7 +247,7 @@ mod tests {
         let places = [("a".to_owned(), Place { id: "x".to_owned(), run: None })].into();
         let pipeline = Pipeline { places, last_run: Some("r".to_owned()), ..Pipeline::default() };
         let streams = [("a".to_owned(), raw(r#"{"n":1.10}"#)), ("b".to_owned(), raw("2"))].into();
-        let unsaved = Unsaved { streams, global: Some(raw("{}")), places: true };
+        let unsaved = Unsaved { streams, global: Some(raw("{}")), pipeline: true };
         one.save(unsaved, Some(pipeline.clone())).await.unwrap();
         let kept = store(&folder, "one").load().await.unwrap();
         assert_eq!(kept.source.streams["a"].get(), r#"{"n":1.10}"#);

@@ -20,7 +20,7 @@ fn store(url: &str, pipeline: &str) -> Store {
 fn unsaved(streams: &[(&str, &str)]) -> Unsaved {
     let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
     let streams = streams.iter().map(|(name, state)| ((*name).to_owned(), raw(state)));
-    Unsaved { streams: streams.collect(), global: Some(raw(r#"{"cursor":1}"#)), places: false }
+    Unsaved { streams: streams.collect(), global: Some(raw(r#"{"cursor":1}"#)), pipeline: false }
 }
 
 #[tokio::test]
