@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::program::Program;
 use testkit::sheets::FakeSheets;
 use testkit::stripe::{API_KEY, FakeStripe};
@@ -76,4 +76,28 @@ async fn a_tab_that_was_deleted_is_filled_again() {
     let run = sync(&stripe, place, folder.path()).run("").await.expect_code(0);
     assert!(run.stderr.contains("`customers` starts afresh"), "{}", run.stderr);
     assert_whole(&stripe, place).await;
+}
+
+#[tokio::test]
+async fn a_spreadsheet_that_was_made_is_found_again() {
+    let stripe = FakeStripe::start(["--objects", "customers=120,invoices=20"]).await;
+    let sheets = FakeSheets::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let destination = json!({"type": "google_sheets", "google_sheets": {
+        "access_token": sheets.access_token(), "base_url": sheets.url(), "flush_ms": 200,
+    }});
+    let sync = || {
+        Program::named("sync-engine")
+            .folder(folder.path())
+            .env("XDG_STATE_HOME", folder.path())
+            .args(["sync", "--stripe-api-key", API_KEY, "--stripe-base-url", &stripe.url()])
+            .args(["--stripe-rate-limit", "10000", "--source.endpoint_rate_limit", "10000"])
+            .args(["--destination", &destination.to_string(), "--streams", &STREAMS.join(",")])
+    };
+    for _ in 0..2 {
+        let run = sync().run("").await.expect_code(0);
+        let made = sheets.spreadsheets();
+        assert_eq!(made.len(), 1, "{}", run.stderr);
+        assert_whole(&stripe, (&sheets, &made[0])).await;
+    }
 }
