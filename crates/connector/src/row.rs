@@ -92,7 +92,8 @@ pub(crate) fn read(plan: &StreamPlan, record: &Record<'_>) -> Result<Reading, Re
 }
 
 fn walk<'a>(plan: &StreamPlan, text: &'a str) -> Found<'a> {
-    let mut found = Found { key: vec![None; plan.key.len()], ..Found::default() };
+    let (key, limited) = (vec![None; plan.key.len()], vec![None; plan.enums.len()]);
+    let mut found = Found { key, limited, ..Found::default() };
     for member in members(text) {
         found.take(plan, &member);
     }
@@ -105,6 +106,8 @@ struct Found<'a> {
     newer_than: Option<Member<'a>>,
     /// The value of the first field of each part of the key.
     key: Vec<Option<&'a str>>,
+    /// The value of each field whose values are limited.
+    limited: Vec<Option<&'a str>>,
     deleted: bool,
     /// Whether there is anything beyond what a stub has.
     has_more: bool,
@@ -145,6 +148,11 @@ impl<'a> Found<'a> {
                 is_key = true;
             }
         }
+        for ((field, _), slot) in plan.enums.iter().zip(&mut self.limited) {
+            if member.is(field) {
+                *slot = Some(member.value);
+            }
+        }
         is_key
     }
 
@@ -156,7 +164,7 @@ impl<'a> Found<'a> {
     ) -> Result<(Key, Row), Refusal> {
         let key = self.key_values(plan)?;
         let refuse = |refusal: Refusal| Refusal { key: Some(key.clone()), ..refusal };
-        check_enums(plan, text).map_err(refuse)?;
+        self.check_enums(plan).map_err(refuse)?;
         let version = Version {
             stamp: self.stamp(plan, &key).map_err(refuse)?,
             content: self.hash.digest(),
@@ -181,6 +189,21 @@ impl<'a> Found<'a> {
             })
         };
         plan.key.iter().zip(&self.key).map(value).collect()
+    }
+
+    fn check_enums(&self, plan: &StreamPlan) -> Result<(), Refusal> {
+        for ((field, allowed), found) in plan.enums.iter().zip(&self.limited) {
+            let value = found.and_then(scalar_text);
+            if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
+                let came = value.unwrap_or_else(|| "nothing".to_owned());
+                return Err(Refusal::of(format!(
+                    "a record of stream `{}` has `{came}` as `{field}`, but this place holds \
+                     {allowed:?}",
+                    plan.name()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Whole seconds, rounded down.
@@ -222,20 +245,6 @@ impl<'a> Found<'a> {
 
 fn is_stub_field(member: &Member<'_>) -> bool {
     member.is("id") || member.is("object") || member.raw_key.starts_with('_')
-}
-
-fn check_enums(plan: &StreamPlan, text: &str) -> Result<(), Refusal> {
-    for (field, allowed) in &plan.enums {
-        let value = lookup(text, std::slice::from_ref(field)).and_then(scalar_text);
-        if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
-            let came = value.unwrap_or_else(|| "nothing".to_owned());
-            return Err(Refusal::of(format!(
-                "a record of stream `{}` has `{came}` as `{field}`, but this place holds {allowed:?}",
-                plan.name()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The value at a path; of a key that is there twice, the last.

@@ -3,6 +3,8 @@
 //! The text is known to be valid JSON (it came through serde_json as a raw value), so the walk only
 //! looks for where things end. On anything else it ends early; it never panics.
 
+use std::borrow::Cow;
+
 /// One member of an object: its key as written between the quotes, and its value's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member<'a> {
@@ -14,17 +16,28 @@ pub struct Member<'a> {
     pub start: usize,
     /// Where it ends (behind its value).
     pub end: usize,
+    /// Whether the key is written with escapes.
+    is_escaped: bool,
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
     /// Whether the key is `name`, however it is written.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        if !self.raw_key.contains('\\') {
+        if !self.is_escaped {
             return self.raw_key == name;
         }
-        serde_json::from_str::<String>(&format!("\"{}\"", self.raw_key))
-            .is_ok_and(|key| key == name)
+        self.key() == name
+    }
+
+    /// The key, escapes resolved.
+    #[must_use]
+    pub fn key(&self) -> Cow<'a, str> {
+        if !self.is_escaped {
+            return Cow::Borrowed(self.raw_key);
+        }
+        serde_json::from_str(&format!("\"{}\"", self.raw_key))
+            .map_or(Cow::Borrowed(self.raw_key), Cow::Owned)
     }
 }
 
@@ -58,8 +71,10 @@ impl<'a> Iterator for Members<'a> {
             return None;
         }
         self.at = end;
+        let raw_key = self.text.get(start.saturating_add(1)..key_end.saturating_sub(1))?;
         Some(Member {
-            raw_key: self.text.get(start.saturating_add(1)..key_end.saturating_sub(1))?,
+            raw_key,
+            is_escaped: memchr::memchr(b'\\', raw_key.as_bytes()).is_some(),
             value: self.text.get(value_start..end)?,
             start,
             end,

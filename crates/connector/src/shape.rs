@@ -1,8 +1,6 @@
 //! What a destination asks of documents before they are compared and stored: values that its typed
 //! columns take, text that it can hold. A pure function of a document and the columns.
 
-use std::borrow::Cow;
-
 use crate::scan::Member;
 
 /// The type of a column that takes only certain values.
@@ -42,7 +40,7 @@ impl Shape {
 
     /// The place and type of the column that refuses this member's value, if one does.
     pub(crate) fn misfit(&self, member: &Member<'_>) -> Option<Misfit> {
-        let name = property_name(member);
+        let name = member.key();
         let names = self.typed.get(name.len())?;
         let (_, value_type) = names.iter().find(|(typed, _)| *typed == name)?;
         (!value_type.takes(member.value)).then(|| Misfit {
@@ -51,14 +49,6 @@ impl Shape {
             end: member.end,
         })
     }
-}
-
-fn property_name<'a>(member: &Member<'a>) -> Cow<'a, str> {
-    if !member.raw_key.contains('\\') {
-        return Cow::Borrowed(member.raw_key);
-    }
-    serde_json::from_str(&format!("\"{}\"", member.raw_key))
-        .map_or(Cow::Borrowed(member.raw_key), Cow::Owned)
 }
 
 /// A value that does not fit its column: where it stands in the document.
@@ -150,6 +140,7 @@ fn is_decimal(text: &str) -> bool {
 /// The document with every NUL character and lone surrogate as U+FFFD, and how many there were;
 /// `None` when there is none. Escapes are replaced in place, so nothing else moves.
 pub(crate) fn replaced(document: &str) -> Option<(String, u64)> {
+    memchr::memchr(b'\\', document.as_bytes())?;
     let suspicious = ["\\u0000", "\\ud", "\\uD"];
     if !suspicious.iter().any(|escape| document.contains(escape)) {
         return None;

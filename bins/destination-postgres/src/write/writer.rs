@@ -55,8 +55,11 @@ impl Writer {
 
     /// Learns from a batch that was stored.
     pub(crate) fn learn(&mut self, outcome: &Outcome) {
+        if outcome.keys == 0 {
+            return;
+        }
         self.looks_first = self.removes || outcome.found.saturating_mul(2) > outcome.keys;
-        self.run_is_noted = self.run_is_noted || outcome.keys > 0;
+        self.run_is_noted = true;
     }
 }
 
