@@ -122,6 +122,12 @@ impl Book {
         })
     }
 
+    /// Whether a tab has this name; names that differ in nothing but case are one.
+    pub(crate) fn has_title(&self, title: &str) -> bool {
+        let title = title.to_lowercase();
+        self.tabs.iter().any(|tab| tab.title.to_lowercase() == title)
+    }
+
     /// Cells of all tabs, whether anything stands in them or not: that is what is limited.
     pub(crate) fn cell_count(&self) -> u64 {
         let cells = self.tabs.iter().map(|tab| tab.row_count.saturating_mul(tab.column_count));

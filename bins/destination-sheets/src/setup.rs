@@ -138,7 +138,7 @@ pub(crate) fn check(book: &Book, schemas: &[Schema]) -> Result<(), Error> {
             return Err(doing(why).hint("use another spreadsheet for it"));
         }
     }
-    let foreign = |schema: &&Schema| book.tabs.iter().any(|tab| tab.title == schema.stream);
+    let foreign = |schema: &&Schema| book.has_title(&schema.stream);
     if let Some(schema) = schemas.iter().filter(is_new).find(foreign) {
         return Err(doing(format!("tab `{}` is there and not ours", schema.stream))
             .hint("rename it or delete it"));
@@ -293,7 +293,7 @@ impl Plan {
 
 /// A name for the overview that nobody has.
 fn free_title(book: &Book) -> String {
-    let is_free = |title: &String| !book.tabs.iter().any(|tab| tab.title == *title);
+    let is_free = |title: &String| !book.has_title(title);
     let others = (2..1000).map(|number| format!("{} {number}", overview::TITLE));
     let mut all = std::iter::once(overview::TITLE.to_owned()).chain(others);
     all.find(is_free).unwrap_or_else(|| Uuid::new_v4().to_string())

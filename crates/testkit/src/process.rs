@@ -3,11 +3,12 @@
 use std::{ffi::OsStr, process::Command};
 
 /// Variables that would reach into a program under test from the developer's own shell.
-const FOREIGN: [&str; 9] = [
+const FOREIGN: [&str; 10] = [
     "STRIPE_API_KEY",
     "STRIPE_API_VERSION",
     "POSTGRES_URL",
     "DATABASE_URL",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_CLIENT_ID",
     "GOOGLE_CLIENT_SECRET",
     "RUST_LOG",

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::layout::{
     KeyCells, Model, column_range, columns, header_range, is_as_thought, tail_range,
 };
+use crate::overview;
 use crate::schema::Schema;
 use crate::values::{self, Rows, column};
 
@@ -23,12 +24,21 @@ pub(super) struct Glance<'a> {
     pub(super) cells: &'a KeyCells,
 }
 
-/// The streams whose tabs are not as they were thought to be.
-pub(super) async fn moved(
+/// What a look has shown.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The streams whose tabs are not as they were thought to be.
+    pub(super) moved: BTreeSet<String>,
+    /// What the overview lists now, if there is one.
+    pub(super) listed: Option<Vec<String>>,
+}
+
+/// Looks at the tabs about to be written, and at the overview.
+pub(super) async fn look(
     client: &mut Client,
     (spreadsheet, book): (&str, &Book),
     glances: &[Glance<'_>],
-) -> Result<BTreeSet<String>, Failure> {
+) -> Result<Seen, Failure> {
     let mut ranges: Vec<String> = Vec::new();
     let mut asked: BTreeMap<usize, usize> = BTreeMap::new();
     for (at, glance) in glances.iter().enumerate() {
@@ -37,25 +47,28 @@ pub(super) async fn moved(
         asked.insert(at, wanted.len());
         ranges.extend(wanted);
     }
+    ranges.extend(book.overview().map(|tab| column_range(&tab.title, 0, 1)));
     let read = match values::read(client, spreadsheet, &ranges).await {
         Ok(read) => read,
         // A tab that has another name now, or fewer rows.
         Err(failure) if failure.is_refusal() => {
-            return Ok(glances.iter().map(|glance| glance.schema.stream.clone()).collect());
+            let all = glances.iter().map(|glance| glance.schema.stream.clone());
+            return Ok(Seen { moved: all.collect(), listed: None });
         }
         Err(failure) => return Err(failure),
     };
     let mut rest = read.as_slice();
-    let mut moved = BTreeSet::new();
+    let mut seen = Seen::default();
     for (at, glance) in glances.iter().enumerate() {
         let count = asked.get(&at).copied().unwrap_or_default();
         let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
         rest = others;
         if count == 0 || !glance.is_confirmed_by(own) {
-            moved.insert(glance.schema.stream.clone());
+            seen.moved.insert(glance.schema.stream.clone());
         }
     }
-    Ok(moved)
+    seen.listed = rest.first().map(|rows| overview::listed(rows));
+    Ok(seen)
 }
 
 impl Glance<'_> {

@@ -8,7 +8,7 @@ use protocol::WrittenCounts;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::look::{Glance, moved};
+use super::look::{Glance, look};
 use super::read::{Found, read};
 use super::room::Room;
 use crate::book::Book;
@@ -355,8 +355,11 @@ impl Writer {
             return Ok(());
         }
         let place = (self.spreadsheet.as_str(), &self.book);
-        let moved = moved(&mut self.client, place, &glances).await?;
-        for stream in moved {
+        let seen = look(&mut self.client, place, &glances).await?;
+        if let Some(listed) = seen.listed {
+            self.listed = listed;
+        }
+        for stream in seen.moved {
             tracing::info!("the tab of stream `{stream}` was changed meanwhile; reading it again");
             cells.remove(&stream);
             self.models.remove(&stream);

@@ -228,3 +228,19 @@ async fn an_overview_that_was_deleted_comes_back_with_setup() {
     copy.write(&[stream("customers")], &changed).await.expect_code(0);
     assert_eq!(copy.cells("Overview")[4][2], 6);
 }
+
+#[tokio::test]
+async fn an_overview_that_is_sorted_in_the_middle_of_a_run_keeps_its_lines_apart() {
+    let both = [stream("customers"), stream("charges")];
+    let copy = Copy::of(&both).await;
+    let mut running = copy.program("write", &both).start();
+    running.send(&(page("customers", (0, 5), ("a", 7)) + &page("charges", (0, 2), ("a", 7)))).await;
+    running.message(|message| message["source_state"]["stream"] == "charges").await;
+    copy.sheets.edit(&copy.id, |book| book.insert_row("Overview", 5));
+    running.send(&page("customers", (5, 6), ("a", 7))).await;
+    running.finish().await.expect_code(0);
+    let lines = copy.cells("Overview");
+    let rows: Vec<(&Value, &Value)> = lines.iter().skip(5).map(|row| (&row[0], &row[2])).collect();
+    assert_eq!(rows, [(&json!("customers"), &json!(6)), (&json!("charges"), &json!(2))]);
+    assert!(lines[4].is_empty());
+}
