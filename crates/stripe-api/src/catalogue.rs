@@ -26,6 +26,9 @@ pub struct Catalogue {
     /// The lists that exist once for each parent object, by name and path.
     #[serde(default)]
     pub parent_keyed: Vec<ParentKeyed>,
+    /// The streams whose objects stand whole in a list inside the objects of another, by name.
+    #[serde(default)]
+    pub children: Vec<ChildStream>,
 }
 
 impl Catalogue {
@@ -48,6 +51,11 @@ impl Catalogue {
     /// The v1 stream of that name, if there is one.
     pub fn stream(&self, name: &str) -> Option<&StreamFacts> {
         self.streams.iter().find(|stream| stream.name == name)
+    }
+
+    /// The child stream of that name, if there is one.
+    pub fn child(&self, name: &str) -> Option<&ChildStream> {
+        self.children.iter().find(|child| child.facts.name == name)
     }
 }
 
@@ -138,6 +146,19 @@ impl Freshness {
             Self::Immutable => "immutable",
         }
     }
+}
+
+/// A stream whose objects stand in a list inside the objects of another stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStream {
+    /// The name of the stream whose objects hold them.
+    pub parent: String,
+    /// The property of the parent that is the list.
+    pub list: String,
+    /// The property of the child that names its parent.
+    pub key: String,
+    /// The facts of the child; its path has parameters.
+    pub facts: StreamFacts,
 }
 
 /// A list that exists once for each object of another stream.

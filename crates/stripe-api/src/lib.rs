@@ -8,7 +8,7 @@ mod json_schema;
 mod shapes;
 mod text;
 
-pub use catalogue::{Catalogue, Freshness, ListParams, ParentKeyed, StreamFacts};
+pub use catalogue::{Catalogue, ChildStream, Freshness, ListParams, ParentKeyed, StreamFacts};
 pub use compile::{CompileError, compile, compile_shapes};
 pub use field::{Field, FieldError, FieldKind};
 pub use shapes::{Property, Shape, ShapeError, Shapes};

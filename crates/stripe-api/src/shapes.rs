@@ -20,7 +20,8 @@ static EMBEDDED: LazyLock<Shapes> = LazyLock::new(|| {
 pub struct Shapes {
     /// The version the shapes hold for.
     pub api_version: String,
-    /// The schema of each v1 stream's objects: stream name to schema name.
+    /// The schema of each stream's objects, of v1 and v2, with a parent or without: stream name
+    /// to schema name.
     pub roots: BTreeMap<String, String>,
     /// The schemas that the roots lead to: schema name to properties by name.
     pub schemas: BTreeMap<String, BTreeMap<String, Property>>,

@@ -138,3 +138,16 @@ fn an_older_file_has_every_stream_that_others_list() {
         assert!(catalogue.stream(name).is_some(), "{name}");
     }
 }
+
+#[test]
+fn children_are_fed_from_a_list_that_their_parents_always_show() {
+    let children = &Catalogue::embedded().children;
+    let names: Vec<_> = children.iter().map(|child| child.facts.name.as_str()).collect();
+    assert_eq!(names, ["line_items", "subscription_items"]);
+    for child in children {
+        let parent = embedded(&child.parent);
+        assert!(parent.nested_lists.contains(&child.list), "{}", child.parent);
+        assert!(child.facts.fields.iter().any(|field| field.name == child.key));
+        assert_eq!(child.facts.freshness, parent.freshness);
+    }
+}

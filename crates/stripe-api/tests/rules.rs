@@ -342,6 +342,34 @@ fn shapes_lead_from_the_lists_to_all_that_is_in_their_objects() {
 }
 
 #[test]
+fn shapes_lead_from_lists_under_a_parent_and_of_the_second_api_too() {
+    let mut document = orchard(&json!({}));
+    let eggs = json!({"type": "object", "properties": {"count": {"type": "integer"}}});
+    let schemas = &mut document["components"]["schemas"];
+    schemas["bird.nest"] = resource("wood.nest", &json!({"eggs": to("eggs")}));
+    schemas["eggs"] = eggs;
+    let constant = json!({"type": "string", "enum": ["v2.wood.owl"]});
+    let wings = json!({"type": "object", "properties": {"span": {"type": "number"}}});
+    let owl = json!({"id": {"type": "string"}, "object": constant, "wings": wings});
+    schemas["v2.wood.owl"] = json!({"type": "object", "properties": owl});
+    let owls = json!({"type": "object", "properties": {
+        "data": {"type": "array", "items": to("v2.wood.owl")},
+        "next_page_url": {"type": "string"},
+    }});
+    document["paths"]["/v1/trees/{tree}/nests"] = list(&to("bird.nest"), &[]);
+    document["paths"]["/v2/wood/owls"] = operation(&owls, &[query("limit")]);
+    let shapes = compile_shapes(&document.to_string()).expect("shapes");
+    let expected =
+        [("trees", "tree"), ("v2_wood_owls", "v2.wood.owl"), ("wood_nests", "bird.nest")];
+    let roots = shapes.roots.iter().map(|(name, schema)| (name.as_str(), schema.as_str()));
+    assert_eq!(roots.collect::<Vec<_>>(), expected);
+    assert_eq!(shapes.schemas["eggs"]["count"].shape, Shape::Integer);
+    let wings = &shapes.schemas["v2.wood.owl"]["wings"].shape;
+    assert_eq!(*wings, Shape::Object("v2.wood.owl.wings".to_owned()));
+    assert_eq!(shapes.schemas["v2.wood.owl.wings"]["span"].shape, Shape::Number);
+}
+
+#[test]
 fn the_schema_of_a_record_is_true() {
     let tree = tree(&json!({
         "owner": {

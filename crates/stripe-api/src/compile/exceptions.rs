@@ -53,6 +53,20 @@ const VOLATILE: [(&str, &[&str]); 4] = [
     ("invoice", &["hosted_invoice_url", "invoice_pdf"]),
 ];
 
+/// Lists under a parent whose objects stand whole in a list inside the parent: path, the parent's
+/// stream, the parent's property, the child's property that names the parent. Others are either
+/// shown only when they are expanded or have a plain list too.
+const CHILDREN: [(&str, &str, &str, &str); 2] = [
+    ("/v1/invoices/{invoice}/lines", "invoices", "lines", "invoice"),
+    ("/v1/subscription_items", "subscriptions", "items", "subscription"),
+];
+
+/// Where a list's objects stand too: the parent's stream, its property, and the child's key.
+pub(crate) fn child_of(path: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    let found = CHILDREN.iter().find(|(child, ..)| *child == path);
+    found.map(|(_, parent, list, key)| (*parent, *list, *key))
+}
+
 pub(crate) fn is_retired(path: &str) -> bool {
     RETIRED.contains(&path)
 }

@@ -1,4 +1,5 @@
-//! The shapes of a document's objects: every schema that a plain v1 list leads to.
+//! The shapes of a document's objects: every schema that a list leads to, of v1 and v2, with a
+//! parent or without.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use serde_json::{Map, Value};
 use super::document::{Document, is_v1_list, members, reference};
 use super::error::CompileError;
 use super::fields::{choices, is_expandable, required_names};
-use super::lists::{lists, resource};
+use super::lists::{List, lists, resource};
+use super::names::stream_name;
 use super::streams::chosen;
 use crate::shapes::{Property, Shape, Shapes};
 
@@ -25,24 +27,27 @@ const MAX_HOPS: usize = 8;
 /// enough to make one up.
 const MAX_CHOICES: usize = 12;
 
-/// Compiles Stripe's OpenAPI file to the shapes of its v1 objects.
+/// Compiles Stripe's OpenAPI file to the shapes of the objects in its lists.
 /// Fails if the text is not such a file.
 pub fn compile_shapes(openapi: &str) -> Result<Shapes, CompileError> {
     let document = Document::parse(openapi)?;
     let lists = lists(&document);
-    let plain = chosen(&lists);
-    let v1 = plain.iter().filter(|(_, list)| !list.v2);
-    let roots: BTreeMap<String, String> =
-        v1.map(|(name, list)| (name.clone(), list.schema_name.to_owned())).collect();
-    if roots.is_empty() {
+    if chosen(&lists).values().all(|list| list.v2) {
         return Err(CompileError::NoStreams);
     }
+    let roots = roots(&lists);
     let mut reader = Reader { document: &document, waiting: Vec::new(), schemas: BTreeMap::new() };
     for schema_name in roots.values() {
         reader.object(schema_name);
     }
     reader.read_all();
     Ok(Shapes { api_version: document.api_version().to_owned(), roots, schemas: reader.schemas })
+}
+
+/// The schema of each stream's objects. Several lists of one resource have one schema.
+fn roots(lists: &[List<'_>]) -> BTreeMap<String, String> {
+    let root = |list: &List<'_>| (stream_name(list.resource), list.schema_name.to_owned());
+    lists.iter().map(root).collect()
 }
 
 /// Reads schemas until none is left that an earlier one leads to.

@@ -8,7 +8,7 @@ use super::document::Document;
 use super::error::CompileError;
 use super::lists::{List, is_deprecated, lists};
 use super::{events, exceptions, fields, names, nested};
-use crate::catalogue::{Catalogue, Freshness, ListParams, ParentKeyed, StreamFacts};
+use crate::catalogue::{Catalogue, ChildStream, Freshness, ListParams, ParentKeyed, StreamFacts};
 
 /// Compiles Stripe's OpenAPI file (`spec3.json` of its openapi repository) to a catalogue.
 /// Fails if the text is not such a file.
@@ -25,10 +25,32 @@ pub fn compile(openapi: &str) -> Result<Catalogue, CompileError> {
     let parent_keyed = parent_keyed(&lists);
     Ok(Catalogue {
         api_version: document.api_version().to_owned(),
+        children: children(&document, &lists, &streams),
         streams,
         v2_streams,
         parent_keyed,
     })
+}
+
+/// The streams that are fed from a list inside another's objects. A copy learns of them as it
+/// learns of their parents.
+fn children(document: &Document, lists: &[List<'_>], streams: &[StreamFacts]) -> Vec<ChildStream> {
+    let child = |list: &List<'_>| {
+        let (parent, property, key) = exceptions::child_of(list.path)?;
+        let parent = streams.iter().find(|stream| stream.name == parent)?;
+        let facts = stream_facts(document, list, &BTreeMap::new());
+        let is_there = parent.nested_lists.iter().any(|name| name == property)
+            && facts.fields.iter().any(|field| field.name == key);
+        is_there.then(|| ChildStream {
+            parent: parent.name.clone(),
+            list: property.to_owned(),
+            key: key.to_owned(),
+            facts: StreamFacts { freshness: parent.freshness, ..facts },
+        })
+    };
+    let mut found: Vec<ChildStream> = lists.iter().filter_map(child).collect();
+    found.sort_unstable_by(|a, b| a.facts.name.cmp(&b.facts.name));
+    found
 }
 
 /// The list of each stream that needs no parent. Of several, the path that is called what the
