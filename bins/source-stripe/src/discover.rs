@@ -25,11 +25,22 @@ const ON_REQUEST: [&str; 7] = [
 /// Never in practice: a schema that is no object.
 pub(crate) fn catalog(account_id: &str, settings: &Settings) -> Result<Catalog, Error> {
     let catalogue = Catalogue::embedded();
-    let streams = catalogue.streams.iter().map(|facts| stream(facts, account_id, settings));
-    Ok(Catalog { streams: streams.collect::<Result<_, _>>()? })
+    let plain = catalogue.streams.iter().map(|facts| stream(facts, None, account_id, settings));
+    let children = catalogue
+        .children
+        .iter()
+        .map(|child| stream(&child.facts, Some(&child.parent), account_id, settings));
+    let mut streams = plain.chain(children).collect::<Result<Vec<_>, _>>()?;
+    streams.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Catalog { streams })
 }
 
-fn stream(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Result<Stream, Error> {
+fn stream(
+    facts: &StreamFacts,
+    parent: Option<&str>,
+    account_id: &str,
+    settings: &Settings,
+) -> Result<Stream, Error> {
     let Value::Object(schema) = facts.json_schema(Some(account_id)) else {
         return Err(Error::internal(format!(
             "describing `{}`: its schema is no object",
@@ -43,12 +54,17 @@ fn stream(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Result<
             .to_vec(),
         newer_than_field: "_updated_at".to_owned(),
         json_schema: Some(schema),
-        metadata: Some(metadata(facts, account_id, settings)),
+        metadata: Some(metadata(facts, parent, account_id, settings)),
         soft_delete_field: Some("deleted".to_owned()),
     })
 }
 
-fn metadata(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Map<String, Value> {
+fn metadata(
+    facts: &StreamFacts,
+    parent: Option<&str>,
+    account_id: &str,
+    settings: &Settings,
+) -> Map<String, Value> {
     let mut metadata = Map::new();
     let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
     set("resource_name", json!(facts.resource));
@@ -57,7 +73,10 @@ fn metadata(facts: &StreamFacts, account_id: &str, settings: &Settings) -> Map<S
     set("live_mode", json!(settings.live));
     set("freshness", json!(facts.freshness.as_str()));
     set("volatile", json!(facts.volatile));
-    set("supports_time_range", json!(facts.accepts.created));
+    set("supports_time_range", json!(facts.accepts.created || parent.is_some()));
+    if let Some(parent) = parent {
+        set("parent", json!(parent));
+    }
     if ON_REQUEST.contains(&facts.name.as_str()) {
         set("default_selected", json!(false));
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use connector::{Emitter, Error, Stop};
 use protocol::Level;
+use stripe_api::Catalogue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -20,14 +21,14 @@ use super::stream::PageRequest;
 use crate::client::{Call, Client};
 use crate::config::Settings;
 use crate::errors::Failure;
-use crate::page::{Frame, Page};
+use crate::page::{ChildFrame, Frame, Page};
 use crate::whole;
 
 /// A backfill while it runs.
 pub(crate) struct Backfill {
     schedule: Schedule,
     client: Arc<Client>,
-    frames: Vec<Arc<Frame>>,
+    frames: Vec<Arc<Frames>>,
     pages: JoinSet<Fetched>,
     notices: mpsc::Receiver<String>,
     denied: Vec<String>,
@@ -35,6 +36,12 @@ pub(crate) struct Backfill {
     left_cut: BTreeMap<String, (usize, String)>,
     expand_lists: bool,
     calls_over: bool,
+}
+
+/// The frames of a stream and of its children.
+struct Frames {
+    own: Frame,
+    children: Vec<ChildFrame>,
 }
 
 struct Fetched {
@@ -62,7 +69,9 @@ impl Backfill {
     ) -> Self {
         let frame = |stream: &super::stream::StreamPlan| {
             let sort_field = stream.facts.sort_field.as_deref();
-            Arc::new(Frame::new(&stream.name, account_id, sort_field))
+            let children =
+                stream.children.iter().map(|child| ChildFrame::new(child, account_id)).collect();
+            Arc::new(Frames { own: Frame::new(&stream.name, account_id, sort_field), children })
         };
         let frames = plan.streams.iter().map(frame).collect();
         Self {
@@ -215,18 +224,13 @@ impl Backfill {
             },
             Failure::Connection(error) => return Err(error),
             Failure::Denied(reason) => {
-                stream.ended = true;
                 self.denied.push(reason.clone());
-                return out.skip(&stream.name, reason).await;
+                return report::skip(stream, &reason, out).await;
             }
-            Failure::Unavailable(reason) => {
-                stream.ended = true;
-                return out.skip(&stream.name, reason).await;
-            }
+            Failure::Unavailable(reason) => return report::skip(stream, &reason, out).await,
             Failure::Stream(error) => error,
         };
-        stream.ended = true;
-        out.stream_error(&stream.name, &error).await
+        report::failed(stream, &error, out).await
     }
 
     /// A key that may read none of several streams is no key for this catalog.
@@ -245,18 +249,32 @@ impl Backfill {
 async fn fetch(
     client: &Client,
     call: &Call,
-    frame: &Frame,
+    frames: &Frames,
     expand: Option<String>,
 ) -> Result<Page, Failure> {
-    let mut page = client.page(call, frame).await?;
+    let mut page = client.page(call, &frames.own).await?;
     if let Some(stream) = expand {
         whole::complete(client, &stream, &mut page).await?;
     }
+    page.breed(&frames.children);
     Ok(page)
 }
 
 fn lost_task(error: tokio::task::JoinError) -> Error {
     Error::internal("fetching a page").caused_by(error)
+}
+
+/// Why a name in the catalog cannot be read.
+fn unreadable(name: &str) -> Error {
+    match Catalogue::embedded().child(name) {
+        Some(child) => Error::config(format!(
+            "reading `{name}`: its objects come with those of `{}`, which is not in the catalog",
+            child.parent
+        ))
+        .hint("select that stream too"),
+        None => Error::config(format!("reading `{name}`: there is no such stream"))
+            .hint("`source-stripe discover` lists those that there are"),
+    }
 }
 
 /// Emits what comes before the first page: warnings, unknown streams, the place of the changes.
@@ -269,9 +287,7 @@ pub(crate) async fn open(start: &Start, out: &mut Emitter) -> Result<(), Error> 
     }
     for name in &start.unknown {
         out.start(name, None).await?;
-        let error = Error::config(format!("reading `{name}`: there is no such stream"))
-            .hint("`source-stripe discover` lists those that there are");
-        out.stream_error(name, &error).await?;
+        out.stream_error(name, &unreadable(name)).await?;
     }
     Ok(())
 }

@@ -15,7 +15,10 @@ pub(crate) async fn start(stream: &mut StreamPlan, out: &mut Emitter) -> Result<
         return Ok(());
     }
     stream.started = true;
-    out.start(&stream.name, Some(time_range(stream.accounted()))).await
+    for name in stream.family() {
+        out.start(name, Some(time_range(stream.accounted()))).await?;
+    }
+    Ok(())
 }
 
 /// Emits a page: its records, then the state that covers them, then the end if it was the last.
@@ -37,19 +40,60 @@ pub(crate) async fn page(
     for piece in page.lines(arrival.emit) {
         out.record_lines(name, piece, std::mem::take(&mut uncounted)).await?;
     }
-    if let Some(span) = arrival.finished {
-        out.range_complete(name, time_range(span)).await?;
+    for (frame, child) in stream.children.iter().enumerate() {
+        for brood in page.broods(arrival.emit, frame) {
+            out.record_lines(&child.facts.name, &brood.lines, brood.count).await?;
+        }
     }
-    out.state(name, &arrival.state).await?;
-    if arrival.complete { out.complete(name).await } else { Ok(()) }
+    for name in stream.family() {
+        if let Some(span) = arrival.finished {
+            out.range_complete(name, time_range(span)).await?;
+        }
+        out.state(name, &arrival.state).await?;
+        if arrival.complete {
+            out.complete(name).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells a stream of which nothing is asked for in this run. With a limit of no records something
 /// remains, and it has no terminal status.
 pub(crate) async fn nothing_left(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
     start(stream, out).await?;
-    out.state(&stream.name, &stream.state()).await?;
-    if stream.is_read() { out.complete(&stream.name).await } else { Ok(()) }
+    for name in stream.family() {
+        out.state(name, &stream.state()).await?;
+        if stream.is_read() {
+            out.complete(name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells that a stream is not there for this account, and its children with it.
+pub(crate) async fn skip(
+    stream: &mut StreamPlan,
+    reason: &str,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    stream.ended = true;
+    for name in stream.family() {
+        out.skip(name, reason).await?;
+    }
+    Ok(())
+}
+
+/// Tells that a stream failed, and its children with it.
+pub(crate) async fn failed(
+    stream: &mut StreamPlan,
+    error: &Error,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    stream.ended = true;
+    for name in stream.family() {
+        out.stream_error(name, error).await?;
+    }
+    Ok(())
 }
 
 /// Tells how many lists inside objects do not show everything, and why.

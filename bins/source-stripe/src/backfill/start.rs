@@ -6,7 +6,7 @@ use connector::ReadRequest;
 use protocol::{ConfiguredStream, SourceState, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use stripe_api::{Catalogue, Freshness, StreamFacts};
+use stripe_api::{Catalogue, ChildStream, Freshness, StreamFacts};
 
 use super::plan::Plan;
 use super::stream::StreamPlan;
@@ -63,15 +63,31 @@ impl Start {
         };
         for configured in &request.catalog.streams {
             let name = &configured.stream.name;
+            if Catalogue::embedded()
+                .child(name)
+                .is_some_and(|child| is_selected(request, &child.parent))
+            {
+                continue;
+            }
             let Some(facts) = Catalogue::embedded().stream(name) else {
                 start.unknown.push(name.clone());
                 continue;
             };
-            let earlier = start.earlier(&request.state, name);
-            let set = range_set(facts, configured, earlier.as_ref(), wishes, now);
+            let children: Vec<&ChildStream> = Catalogue::embedded()
+                .children
+                .iter()
+                .filter(|child| child.parent == *name && is_selected(request, &child.facts.name))
+                .collect();
+            let mut earlier = vec![start.earlier(&request.state, name)];
+            for child in &children {
+                earlier.push(start.earlier(&request.state, &child.facts.name));
+            }
+            let set = range_set(facts, configured, &earlier, wishes, now);
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
-            start.plan.streams.push(StreamPlan::new(name.clone(), facts, set, params, limit));
+            let mut plan = StreamPlan::new(name.clone(), facts, set, params, limit);
+            plan.children = children;
+            start.plan.streams.push(plan);
         }
         start
     }
@@ -87,6 +103,10 @@ impl Start {
             }
         }
     }
+}
+
+fn is_selected(request: &ReadRequest, name: &str) -> bool {
+    request.catalog.streams.iter().any(|configured| configured.stream.name == name)
 }
 
 /// The moment from which changes have to be read: now, or where the oldest stored stream ends.
@@ -109,15 +129,17 @@ fn has_events_cursor(state: &SourceState) -> bool {
 fn range_set(
     facts: &StreamFacts,
     configured: &ConfiguredStream,
-    earlier: Option<&StreamState>,
+    earlier: &[Option<StreamState>],
     wishes: &Wishes,
     now: Timestamp,
 ) -> RangeSet {
     let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
     let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
     if facts.accepts.created {
-        return RangeSet::new(earlier, bounds, earliest);
+        let family: Vec<Option<&StreamState>> = earlier.iter().map(Option::as_ref).collect();
+        return RangeSet::of_family(&family, bounds, earliest);
     }
+    let earlier = earlier.first().and_then(Option::as_ref);
     let mut bounds = bounds.whole_list();
     let grows_on_top = facts.sort_field.is_some() && facts.freshness != Freshness::Relist;
     let Some(earlier) = earlier.filter(|_| !grows_on_top) else {

@@ -1,7 +1,7 @@
 //! One stream of a backfill: what to ask for next, and what a page changes. Pure.
 
 use connector::Error;
-use stripe_api::StreamFacts;
+use stripe_api::{ChildStream, StreamFacts};
 
 use crate::page::Page;
 use crate::ranges::{Position, RangeId, RangeSet, Seen, Span, StreamState, Window};
@@ -22,6 +22,8 @@ pub(crate) struct StreamPlan {
     pub(crate) name: String,
     /// What the catalogue knows of it.
     pub(crate) facts: &'static StreamFacts,
+    /// The streams that are fed from its objects.
+    pub(crate) children: Vec<&'static ChildStream>,
     /// Pages asked for so far.
     pub(crate) asked: u64,
     /// Whether `start` was told.
@@ -76,7 +78,20 @@ impl StreamPlan {
     ) -> Self {
         let (page_limit, page_bytes) = (PAGE, FIRST_PAGE_BYTES);
         let (asked, started, ended) = (0, false, false);
-        Self { name, facts, asked, started, ended, set, params, left, page_limit, page_bytes }
+        let children = Vec::new();
+        Self {
+            name,
+            facts,
+            children,
+            asked,
+            started,
+            ended,
+            set,
+            params,
+            left,
+            page_limit,
+            page_bytes,
+        }
     }
 
     /// Whether a page of it can be asked for now. With a limit of records pages come one by one.
@@ -134,6 +149,12 @@ impl StreamPlan {
     /// The time it accounts for.
     pub(crate) const fn accounted(&self) -> Span {
         self.set.accounted()
+    }
+
+    /// The names of its children and then its own: the order of states and ends.
+    pub(crate) fn family(&self) -> impl Iterator<Item = &str> {
+        let children = self.children.iter().map(|child| child.facts.name.as_str());
+        children.chain([self.name.as_str()])
     }
 
     /// Its state now.

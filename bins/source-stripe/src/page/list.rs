@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use protocol::{Origin, Timestamp};
+use protocol::{Origin, Prune, Timestamp};
 
+use super::children::{Brood, ChildFrame, with_prune};
 use super::text::{Copier, Malformed, Span};
 
 /// What stands around every object of a page: the parts of a record line that do not change.
@@ -25,7 +26,7 @@ pub(crate) struct Stamp {
 }
 
 /// Record lines ready to be emitted, and what the planner has to know of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Page {
     /// Whether the list goes on after this page.
     pub(crate) has_more: bool,
@@ -34,6 +35,8 @@ pub(crate) struct Page {
     /// Lines that were written anew, by the number of their object.
     replaced: BTreeMap<usize, Vec<u8>>,
     left_cut: Vec<String>,
+    /// Children: of which object, of which frame, and they.
+    broods: Vec<(usize, usize, Brood)>,
 }
 
 /// One object of a page.
@@ -117,6 +120,31 @@ impl Page {
         self.left_cut.extend(left);
     }
 
+    /// Takes the children out of the objects' lists; an object whose list is whole says which of
+    /// its children are still there.
+    pub(crate) fn breed(&mut self, frames: &[ChildFrame]) {
+        for index in 0..self.len() {
+            let line = self.line(index).unwrap_or_default();
+            let broods = frames.iter().map(|frame| frame.brood(line));
+            let broods: Vec<(usize, Brood)> = (0..)
+                .zip(broods)
+                .filter_map(|(frame, brood)| brood.map(|brood| (frame, brood)))
+                .collect();
+            let prune: Vec<Prune> =
+                broods.iter().filter_map(|(_, brood)| brood.prune.clone()).collect();
+            if let Some(line) = with_prune(line, &prune).filter(|_| !prune.is_empty()) {
+                self.replaced.insert(index, line);
+            }
+            self.broods.extend(broods.into_iter().map(|(frame, brood)| (index, frame, brood)));
+        }
+    }
+
+    /// The children of one frame in the first `count` objects.
+    pub(crate) fn broods(&self, count: usize, frame: usize) -> impl Iterator<Item = &Brood> {
+        let of = self.broods.iter().filter(move |(index, of, _)| *index < count && *of == frame);
+        of.map(|(_, _, brood)| brood)
+    }
+
     /// Leaves out the objects from `count` on: they are for another page.
     pub(crate) fn cut_off(&mut self, count: usize) {
         self.has_more |= count < self.items.len();
@@ -130,7 +158,8 @@ impl Page {
 
     /// Bytes it takes while it waits.
     pub(crate) fn bytes(&self) -> usize {
-        self.lines.len().saturating_add(self.replaced.values().map(Vec::len).sum())
+        let broods = self.broods.iter().map(|(_, _, brood)| brood.lines.len());
+        self.lines.len().saturating_add(self.replaced.values().map(Vec::len).chain(broods).sum())
     }
 
     /// Where the line of object `index` starts.
@@ -204,8 +233,8 @@ impl Reader<'_> {
         let (true, Some(has_more)) = (has_data, has_more) else {
             return Err(Malformed::new("JSON that is no list with `data` and `has_more`"));
         };
-        let (replaced, left_cut) = (BTreeMap::new(), Vec::new());
-        Ok(Page { has_more, lines: self.copier.out, items: self.items, replaced, left_cut })
+        let (lines, items) = (self.copier.out, self.items);
+        Ok(Page { has_more, lines, items, ..Page::default() })
     }
 
     fn refuse_trailing_comma(&mut self) -> Result<(), Malformed> {

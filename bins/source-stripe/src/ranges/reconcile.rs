@@ -38,6 +38,15 @@ fn joined(mut ranges: Vec<Remaining>) -> Vec<Remaining> {
     ranges
 }
 
+/// What is in one or the other. A range that only one of them has loses its cursor, which says
+/// nothing of the other.
+pub(crate) fn united(one: Vec<Remaining>, other: Vec<Remaining>) -> Vec<Remaining> {
+    let both: Vec<Remaining> = one.iter().filter(|range| other.contains(range)).cloned().collect();
+    let rest = one.into_iter().chain(other).filter(|range| !both.contains(range));
+    let rest = rest.map(|range| Remaining { cursor: None, ..range }).collect();
+    both.iter().cloned().chain(joined(rest)).collect()
+}
+
 fn cut(range: &Remaining, asked: Span) -> Option<Remaining> {
     let (gte, lt) = (range.gte.max(asked.gte), range.lt.min(asked.lt));
     let cursor = range.cursor.clone().filter(|_| lt == range.lt);
@@ -104,6 +113,17 @@ mod tests {
         let joined =
             [remaining(50, 60, None), remaining(700, 2000, None), remaining(0, 50, Some("a"))];
         assert_eq!(reconcile(Some(&state(span(0, 1000), left)), span(0, 2000)), joined);
+    }
+
+    #[test]
+    fn what_several_streams_lack_is_read_for_all_of_them() {
+        let (half, all) = (remaining(0, 50, Some("a")), remaining(0, 1000, None));
+        let of = |range: &Remaining| vec![range.clone()];
+        assert_eq!(united(of(&half), of(&half)), of(&half));
+        assert_eq!(united(of(&half), of(&all)), of(&all));
+        assert_eq!(united(vec![], of(&all)), of(&all));
+        let page_ahead = remaining(0, 40, Some("b"));
+        assert_eq!(united(vec![half], vec![page_ahead]), [remaining(0, 50, None)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use protocol::Timestamp;
 
 use super::bounds::Bounds;
 use super::range::{Position, Range, Window};
-use super::reconcile::reconcile;
+use super::reconcile::{reconcile, united};
 use super::state::{Span, StreamState};
 
 /// Names a range while the process lives.
@@ -48,7 +48,17 @@ pub(crate) struct Step {
 impl RangeSet {
     /// What is left under `bounds` after an earlier run; most objects are from `earliest` on.
     pub(crate) fn new(earlier: Option<&StreamState>, bounds: Bounds, earliest: Timestamp) -> Self {
-        let ranges = reconcile(earlier, bounds.span).into_iter().map(Range::new);
+        Self::of_family(&[earlier], bounds, earliest)
+    }
+
+    /// What is left of one or another of several streams that come from the same list.
+    pub(crate) fn of_family(
+        earlier: &[Option<&StreamState>],
+        bounds: Bounds,
+        earliest: Timestamp,
+    ) -> Self {
+        let left = earlier.iter().map(|earlier| reconcile(*earlier, bounds.span));
+        let ranges = left.reduce(united).unwrap_or_default().into_iter().map(Range::new);
         let ranges = (0..).zip(ranges).collect();
         let mut set = Self { accounted: bounds.span, earliest, ranges, next_id: 0 };
         set.next_id = set.ranges.last_key_value().map_or(0, |(id, _)| id.saturating_add(1));

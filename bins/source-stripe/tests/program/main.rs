@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod check;
+mod children;
 mod fake;
 mod faults;
 mod nested;
@@ -9,3 +10,4 @@ mod read;
 mod run;
 mod scripted;
 mod stop;
+mod trouble;
