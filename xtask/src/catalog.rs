@@ -10,7 +10,8 @@ use thiserror::Error;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Compiles an OpenAPI file of Stripe to `VERSION.json` and `VERSION.shapes.json`.
+    /// Compiles an OpenAPI file of Stripe to `VERSION.json`, which says what lists there are, and
+    /// `VERSION.shapes.json`, which says what the objects in them look like.
     Build {
         /// The file, `spec3.json` of Stripe's openapi repository.
         openapi: PathBuf,

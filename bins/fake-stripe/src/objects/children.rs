@@ -40,7 +40,7 @@ enum Source {
 }
 
 impl ChildList {
-    /// The list that is meant, if its parents are listed and we know what its objects look like.
+    /// The list that is meant, if its parents are listed.
     pub(crate) fn create(
         facts: &'static ParentKeyed,
         catalogue: &'static Catalogue,
@@ -185,14 +185,14 @@ fn of(facts: &'static ParentKeyed, catalogue: &Catalogue, setting: &Setting<'_>)
 }
 
 fn made(facts: &ParentKeyed, parent: &StreamFacts, setting: &Setting<'_>) -> Option<Source> {
-    setting.shapes.schemas.get(&facts.resource)?;
+    let schema = setting.shapes.roots.get(&facts.name)?;
     // Two paths of one list end differently.
     let end = match facts.path.rsplit('/').next() {
         Some("people") => "persons",
         end => end.unwrap_or_default(),
     };
     let place = [setting.seed, text_number(&parent.name), text_number(end)];
-    let root = Root { resource: &facts.resource, path: &facts.path, schema: &facts.resource };
+    let root = Root { resource: &facts.resource, path: &facts.path, schema };
     Some(Source::Made {
         form: IdForm::of(&facts.resource, mix(&place)),
         variants: (0..VARIANTS).map(|number| compose(setting, root, number)).collect(),
