@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -61,25 +61,46 @@ impl FakeStripe {
         parse(&self.get("/__stats").await)
     }
 
+    /// Takes this many steps of its seeded script of changes; what it did, as it tells it.
+    pub async fn mutate(&self, steps: u32) -> Value {
+        parse(&self.post("/__mutate", &json!({"steps": steps})).await)
+    }
+
+    /// Moves its clock on by so many seconds; the new time in unix seconds.
+    pub async fn advance(&self, seconds: u32) -> i64 {
+        let answer = parse(&self.post("/__clock", &json!({"advance": seconds})).await);
+        let now = answer.get("now").and_then(Value::as_i64);
+        now.unwrap_or_else(|| fail(&format!("fake-stripe tells no time: {answer}")))
+    }
+
     /// The body of a path.
     pub async fn get(&self, path: &str) -> String {
-        let answer = loud("asking fake-stripe", self.ask(path).await);
+        self.body("GET", path, "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> String {
+        self.body("POST", path, &body.to_string()).await
+    }
+
+    async fn body(&self, method: &str, path: &str, sent: &str) -> String {
+        let answer = loud("asking fake-stripe", self.ask(method, path, sent).await);
         let text = String::from_utf8_lossy(&answer).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             fail(&format!("an answer without a body: {text}"));
         };
         if !head.starts_with("HTTP/1.1 200") {
-            fail(&format!("asking fake-stripe for `{path}`: {text}"));
+            fail(&format!("asking fake-stripe for `{method} {path}`: {text}"));
         }
         body.to_owned()
     }
 
-    async fn ask(&self, path: &str) -> std::io::Result<Vec<u8>> {
+    async fn ask(&self, method: &str, path: &str, sent: &str) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(&self.address).await?;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {API_KEY}\r\n\
-             Connection: close\r\n\r\n",
-            self.address
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {API_KEY}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{sent}",
+            self.address,
+            sent.len()
         );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
