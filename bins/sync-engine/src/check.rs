@@ -1,40 +1,51 @@
-//! `sync-engine check`: both connectors, a line each.
+//! `sync-engine check`: both connectors, a line each; with streams, a line for each of them.
 
 use engine::outcome::worst;
 use engine::resolve::Role;
-use engine::{Failure, Given, Host, pipeline};
-use protocol::exit;
+use engine::{Failure, Host, Job, pipeline};
+use protocol::{Level, exit};
 
-use crate::cli::ConnectionArgs;
+use crate::cli::{CheckArgs, StateArgs};
 use crate::given_keys::GivenKeys;
 use crate::session;
-use crate::settings::Settings;
+use crate::settings::{Settings, selected};
 use crate::surroundings::Surroundings;
 use crate::sync::status_of;
 
 /// Asks both; returns the exit status that matters most.
 pub(crate) async fn run(
-    args: &ConnectionArgs,
+    args: &CheckArgs,
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(args, keys, surroundings)?;
-    let host = session::host(args, &settings, surroundings)?;
-    let source = one(&host, Role::Source, &settings.source).await;
-    let destination = one(&host, Role::Destination, &settings.destination).await;
+    let settings = Settings::gather(&args.connection, keys, surroundings)?;
+    let host = session::host(&args.connection, &settings, surroundings)?;
+    let mut job = session::job(settings, &StateArgs::default());
+    if let Some(streams) = &args.streams {
+        // Named without a value: the usual ones.
+        job.streams = selected(streams);
+    }
+    let source = one(&host, Role::Source, &job, args.streams.is_some()).await;
+    let destination = one(&host, Role::Destination, &job, false).await;
     Ok(worst([source, destination]))
 }
 
-async fn one(host: &Host, role: Role, given: &Given) -> u8 {
-    let what = match role {
-        Role::Source => given.connector.connector_type.clone(),
-        Role::Destination => pipeline::describe(&given.connector),
+async fn one(host: &Host, role: Role, job: &Job, by_stream: bool) -> u8 {
+    let (given, what) = match role {
+        Role::Source => (&job.source, job.source.connector.connector_type.clone()),
+        Role::Destination => (&job.destination, pipeline::describe(&job.destination.connector)),
     };
-    match Box::pin(engine::check(host, role, given)).await {
-        Ok(status) => {
+    let streams_of = by_stream.then_some(job);
+    match Box::pin(engine::check(host, role, given, streams_of)).await {
+        Ok((status, logs)) => {
             let message = status.message.map(|text| format!(" ({text})")).unwrap_or_default();
             crate::print(&format!("{role} {what}: ok{message}\n"));
-            exit::OK
+            let mut missing = false;
+            for log in logs.iter().filter(|log| by_stream || log.level >= Level::Warn) {
+                crate::print(&format!("  {}\n", protocol::secret::mask(&log.message)));
+                missing |= by_stream && log.level >= Level::Warn;
+            }
+            if missing { exit::INCOMPLETE } else { exit::OK }
         }
         Err(failure) => {
             crate::print(&format!("{role} {what}: failed: {failure}\n"));

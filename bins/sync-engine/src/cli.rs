@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Copy what is new, or everything the first time
     Sync(Box<SyncArgs>),
     /// Say whether source and destination work
-    Check(ConnectionArgs),
+    Check(CheckArgs),
     /// List the streams that can be copied
     Discover(DiscoverArgs),
     /// Try it: a made-up account into ./stripe-demo.db; needs no key, no server, no network
@@ -55,8 +55,15 @@ pub(crate) enum Command {
     State(StateCommand),
     /// Show the latest runs of a pipeline
     Runs(RunsArgs),
+    /// Records that the destination could not store: list them, or have them tried again
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// List the connectors that can be found, and where
-    Connectors,
+    Connectors {
+        /// One JSON object a line, with what each can be told
+        #[arg(long)]
+        json: bool,
+    },
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -192,6 +199,9 @@ pub(crate) struct SyncArgs {
     pub(crate) run_id: Option<String>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    /// Say what a run would do, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// What to write to stdout
     #[arg(long, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
@@ -226,6 +236,45 @@ impl StateArgs {
             Some(path) => StoreChoice::File(path.into()),
         }
     }
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Ask for every stream too, or for these; exit status 8 when one cannot be read
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        num_args = 0..=1,
+        default_missing_value = "",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) streams: Option<Vec<String>>,
+}
+
+/// What can be done with records that could not be stored.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Show each one with its error
+    List(DeadLettersArgs),
+    /// Write them again; those that are stored now leave the list
+    Retry(DeadLettersArgs),
+}
+
+/// What `dead-letters` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// Those of this stream only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: Option<String>,
+    /// One JSON object a line, with the records
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// One side of a pipeline.

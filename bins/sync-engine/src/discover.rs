@@ -6,6 +6,7 @@ use protocol::{Catalog, Message, Stream};
 use serde_json::Value;
 
 use crate::cli::DiscoverArgs;
+use crate::foresee::cost;
 use crate::given_keys::GivenKeys;
 use crate::session;
 use crate::settings::Settings;
@@ -32,7 +33,10 @@ pub(crate) async fn run(
 fn shown(catalog: &Catalog) -> String {
     let rows: Vec<Vec<String>> = catalog.streams.iter().map(row).collect();
     let account = Account::of(catalog).id.map(|id| format!(" of {id}")).unwrap_or_default();
-    let table = table::render(&["stream", "key", "fields", "freshness", "selected"], &rows);
+    let table = table::render(
+        &["stream", "key", "fields", "freshness", "a later run reads", "selected"],
+        &rows,
+    );
     format!("{} streams{account}\n{table}", catalog.streams.len())
 }
 
@@ -47,6 +51,7 @@ fn row(stream: &Stream) -> Vec<String> {
         key.join(", "),
         fields.unwrap_or_default(),
         metadata("freshness").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        cost(stream).to_owned(),
         if selected { "by default" } else { "when named" }.to_owned(),
     ]
 }
@@ -68,10 +73,10 @@ mod tests {
         ]});
         let expected = "\
 2 streams of acct_1
-  stream     key  fields  freshness  selected
-  ---------  ---  ------  ---------  ----------
-  customers  id        2  events     by default
-  tax_codes  id                      when named
+  stream     key  fields  freshness  a later run reads  selected
+  ---------  ---  ------  ---------  -----------------  ----------
+  customers  id        2  events     what is new        by default
+  tax_codes  id                                         when named
 ";
         assert_eq!(shown(&serde_json::from_value(catalog).unwrap()), expected);
     }

@@ -12,8 +12,10 @@ mod surroundings;
 mod arrange;
 mod check;
 mod connectors;
+mod dead_letters;
 mod demo;
 mod discover;
+mod foresee;
 mod halves;
 mod runs;
 mod state;
@@ -98,7 +100,10 @@ async fn dispatch(command: Command, keys: given_keys::GivenKeys, surroundings: S
         Command::Write(args) => Box::pin(halves::write(&args, keys, &surroundings)).await,
         Command::State(command) => Box::pin(state::run(&command, keys, &surroundings)).await,
         Command::Runs(args) => Box::pin(runs::run(&args, keys, &surroundings)).await,
-        Command::Connectors => connectors::run(&surroundings),
+        Command::DeadLetters(command) => {
+            Box::pin(dead_letters::run(&command, keys, &surroundings)).await
+        }
+        Command::Connectors { json } => Box::pin(connectors::run(json, &surroundings)).await,
         Command::Demo(args) => Box::pin(demo::run(&args, &surroundings)).await,
         Command::Completions { .. } => Ok(exit::OK),
     };

@@ -7,6 +7,7 @@ use engine::{Failure, FullRefresh, Host, Job, Limits, Side, StreamDefaults};
 use protocol::{Class, exit};
 
 use crate::cli::{Format, SyncArgs};
+use crate::foresee;
 use crate::given_keys::GivenKeys;
 use crate::output::{Plain, Volume, Watcher, summary};
 use crate::session;
@@ -24,6 +25,9 @@ pub(crate) async fn run(
     let mut host = session::host(&args.connection, &settings, surroundings)?;
     host.launcher.patience = Some(limits(args).stall);
     let job = job(args, settings)?;
+    if args.dry_run {
+        return Box::pin(foresee::run(&job, &host)).await;
+    }
     let to_stdout = args.output == Some(Format::Ndjson);
     let quiet = args.connection.quiet || (to_stdout && args.connection.verbose == 0);
     let volume = Volume::of(quiet, args.connection.verbose);

@@ -37,7 +37,7 @@ impl Connector {
         spec.ok_or_else(|| self.silent("spec"))
     }
 
-    /// Asks whether the connection works.
+    /// Asks whether the connection works and, with a catalog, what of each of its streams.
     ///
     /// # Errors
     ///
@@ -46,8 +46,13 @@ impl Connector {
         &self,
         launcher: &Launcher,
         config: &Config,
+        catalog: Option<&ConfiguredCatalog>,
     ) -> Result<(ConnectionStatus, Vec<Message>), Failure> {
-        let answer = self.ask(launcher, "check", &[self.document("--config", config)?]).await?;
+        let mut documents = vec![self.document("--config", config)?];
+        if let Some(catalog) = catalog {
+            documents.push(self.document("--catalog", catalog)?);
+        }
+        let answer = self.ask(launcher, "check", &documents).await?;
         let status = answer.iter().find_map(|message| {
             if let Message::ConnectionStatus(status) = message {
                 Some(status.clone())
@@ -105,6 +110,32 @@ impl Connector {
         self.ask(launcher, "teardown", &[self.document("--config", config)?]).await
     }
 
+    /// Asks a destination for the records that it could not store or, with a catalog, has it try
+    /// them again. `None` when it does not know the verb.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn dead_letters(
+        &self,
+        launcher: &Launcher,
+        config: &Config,
+        catalog: Option<&ConfiguredCatalog>,
+        stream: Option<&str>,
+    ) -> Result<Option<Vec<Message>>, Failure> {
+        let mut documents = vec![self.document("--config", config)?];
+        let verb = match catalog {
+            None => "dead-letters list",
+            Some(catalog) => {
+                documents.push(self.document("--catalog", catalog)?);
+                "dead-letters retry"
+            }
+        };
+        let verb = stream.map_or_else(|| verb.to_owned(), |name| format!("{verb} --stream={name}"));
+        let answer = self.answer(launcher, &verb, &documents).await?;
+        if is_unknown_verb(&answer.end) { Ok(None) } else { self.judged(answer).map(Some) }
+    }
+
     /// A document for this connector.
     pub(crate) fn document(
         &self,
@@ -140,6 +171,19 @@ impl Connector {
         verb: &str,
         documents: &[Document],
     ) -> Result<Vec<Message>, Failure> {
+        let answer = self.answer(launcher, verb, documents).await?;
+        if ["setup", "teardown"].contains(&verb) && is_unknown_verb(&answer.end) {
+            return Ok(Vec::new());
+        }
+        self.judged(answer)
+    }
+
+    async fn answer(
+        &self,
+        launcher: &Launcher,
+        verb: &str,
+        documents: &[Document],
+    ) -> Result<Answer, Failure> {
         let mut child = self.start(launcher, verb, documents, false)?;
         let heard = match launcher.patience {
             None => self.listen(&mut child).await,
@@ -152,9 +196,11 @@ impl Connector {
             .wait()
             .await
             .map_err(|error| self.failure(Class::Internal, "not_waited_for", error))?;
-        if ["setup", "teardown"].contains(&verb) && is_unknown_verb(&end) {
-            return Ok(Vec::new());
-        }
+        Ok(Answer { heard, end })
+    }
+
+    fn judged(&self, answer: Answer) -> Result<Vec<Message>, Failure> {
+        let Answer { heard, end } = answer;
         let messages = heard?;
         if let Some(failed) = messages.iter().find_map(failed_connection) {
             return Err(self.refused(failed));
@@ -217,6 +263,12 @@ impl Connector {
             format!("{name} ended without a `{what}` message"),
         )
     }
+}
+
+/// What came of a question: messages as far as they were heard, and the child's end.
+struct Answer {
+    heard: Result<Vec<Message>, Failure>,
+    end: End,
 }
 
 fn failed_connection(message: &Message) -> Option<&ConnectionStatus> {

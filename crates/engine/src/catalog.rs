@@ -93,6 +93,13 @@ pub fn with_children(catalog: &ConfiguredCatalog, failed: &BTreeSet<String>) -> 
     }
 }
 
+/// Whether a time range may be asked of a stream, as far as is known.
+fn supports_time_range(configured: &ConfiguredStream) -> bool {
+    let metadata = configured.stream.metadata.as_ref();
+    let said = metadata.and_then(|metadata| metadata.get("supports_time_range"));
+    configured.supports_time_range != Some(false) && said != Some(&Value::Bool(false))
+}
+
 /// A catalog as somebody has it: configured, or as a source gives it, alone or as a message.
 ///
 /// # Errors
@@ -140,7 +147,7 @@ pub fn bound(catalog: &mut ConfiguredCatalog, ceiling: Timestamp) {
     for configured in &mut catalog.streams {
         let range = configured.time_range.unwrap_or_default();
         let fits = range.lt.is_none() && range.gte.is_none_or(|gte| gte < ceiling);
-        if fits && configured.supports_time_range != Some(false) {
+        if fits && supports_time_range(configured) {
             configured.time_range = Some(TimeRange { lt: Some(ceiling), ..range });
         }
     }

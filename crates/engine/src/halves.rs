@@ -115,7 +115,12 @@ pub async fn write(
                 if let Stop::Kill(_) = asked { child.kill() }
             }
             line = next(&mut from, &mut refusal) => match line {
-                Ok(Some(line)) => if out.write_all(&line).await.is_err() { break Ok(()) },
+                Ok(Some(line)) => {
+                    let written = out.write_all(&line).await.is_ok();
+                    if !written || out.flush().await.is_err() {
+                        break Ok(());
+                    }
+                }
                 Ok(None) => break Ok(()),
                 Err(why) => break Err(connector.failure(Class::Internal, "garbled", why)),
             },

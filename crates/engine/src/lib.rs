@@ -11,6 +11,7 @@
 //! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
 
 mod arrange;
+mod ask;
 mod client;
 mod job;
 mod keeper;
@@ -46,6 +47,7 @@ pub mod runlog;
 pub mod store;
 
 pub use arrange::{setup, teardown};
+pub use ask::{Beginning, Outlook, check, dead_letters, discover, foresee};
 pub use call::Connector;
 pub use client::{Client, Opening, Shown};
 pub use failure::{Failure, Side};
@@ -53,5 +55,5 @@ pub use halves::{read, write};
 pub use job::{FullRefresh, Given, Host, Job, Opened, PlacesOfKey, StreamDefaults};
 pub use keeper::Keeper;
 pub use limits::Limits;
-pub use run::{check, discover, sync};
+pub use run::sync;
 pub use stop::{Stop, StopCause, StopReceiver, StopSender, channel};

@@ -133,7 +133,7 @@ async fn deliver(
     }
     let activity = &reports.activity;
     activity.waiting.store(true, Relaxed);
-    let written = to.write_all(chunk).await.is_ok();
+    let written = to.write_all(chunk).await.is_ok() && to.flush().await.is_ok();
     activity.waiting.store(false, Relaxed);
     activity.given.fetch_add(1, Relaxed);
     activity.states.store(gate.state_count(), Relaxed);

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use crate::catalog::with_children;
 use crate::client::Client;
 use crate::desk::Desk;
-use crate::failure::Failure;
 use crate::job::{Host, Job};
 use crate::leg::{Leg, LegEnd};
 use crate::outcome::{Ending, Outcome, conclude};
@@ -139,33 +138,4 @@ async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Out
     desk.close(&outcome).await;
     desk.say(&Message::Eof(Box::new(outcome.eof.clone()))).await;
     outcome
-}
-
-/// Asks one connector whether it works.
-///
-/// # Errors
-///
-/// When it does not, with whom that concerns.
-pub async fn check(
-    host: &Host,
-    role: crate::resolve::Role,
-    given: &crate::job::Given,
-) -> Result<protocol::ConnectionStatus, Failure> {
-    let opened = Box::pin(host.open(role, given)).await?;
-    let asked = opened.connector.check(&host.launcher, &opened.config.config).await;
-    asked.map(|(status, _)| status)
-}
-
-/// Asks a source for its streams.
-///
-/// # Errors
-///
-/// When it does not tell them.
-pub async fn discover(
-    host: &Host,
-    given: &crate::job::Given,
-) -> Result<protocol::Catalog, Failure> {
-    let opened = Box::pin(host.open(crate::resolve::Role::Source, given)).await?;
-    let asked = opened.connector.discover(&host.launcher, &opened.config.config).await;
-    asked.map(|(catalog, _)| catalog)
 }

@@ -5,6 +5,6 @@ mod plain;
 mod summary;
 mod watcher;
 
-pub(crate) use plain::{Plain, Volume};
+pub(crate) use plain::{Plain, Volume, opening_line};
 pub(crate) use summary::summary;
 pub(crate) use watcher::Watcher;

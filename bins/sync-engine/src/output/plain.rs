@@ -134,7 +134,7 @@ impl Plain {
 }
 
 /// What goes where.
-fn opening_line(opening: &Opening) -> String {
+pub(crate) fn opening_line(opening: &Opening) -> String {
     let account = opening.account.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
     let mode = match opening.account.live {
         Some(true) => " (live data)",

@@ -2,6 +2,7 @@
 //! The real program with connectors that are shell scripts.
 
 mod arrange;
+mod ask;
 mod commands;
 mod desk;
 mod settings;

@@ -143,7 +143,7 @@ impl Launcher {
         let mut command = self.command(program);
         let args =
             attach(&mut command, documents).map_err(|source| not_started(program, source))?;
-        command.arg(verb).args(args);
+        command.args(verb.split(' ')).args(args);
         let stdin = if piped { Stdio::piped() } else { Stdio::null() };
         self.spawn(program, command, format!("{} {verb}", program.name), stdin)
     }
