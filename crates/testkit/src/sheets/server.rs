@@ -129,7 +129,7 @@ impl FakeSheets {
         }
     }
 
-    /// Edits a spreadsheet just before a request is answered: number `after` (from 0) of those whose
+    /// Edits the first spreadsheet just before a request is answered: number `after` (from 0) of those whose
     /// line has `line` in it.
     pub fn edit_before(
         &self,

@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::RSA_PKCS1_SHA256;
 use serde_json::{Value, json};
 
 use super::a1::parse;
@@ -126,14 +130,44 @@ fn a_quota_counts_each_kind_by_itself_and_forgets_after_its_window() {
     assert_eq!(at(Kind::Read, 60), Ok(()));
 }
 
+fn form(assertion: &str) -> Vec<(String, String)> {
+    let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    [("grant_type", grant), ("assertion", assertion)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// A grant for `audience` with these times, signed with the service account's key.
+fn signed(audience: &str, issued: i64, expires: i64) -> String {
+    let account = token::service_account();
+    let claims = json!({
+        "iss": account["client_email"], "aud": audience, "iat": issued, "exp": expires,
+        "scope": "https://www.googleapis.com/auth/spreadsheets",
+    });
+    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let text = format!("{}.{}", part(r#"{"alg":"RS256"}"#.to_owned()), part(claims.to_string()));
+    let key = token::key_pair();
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 #[test]
-fn a_grant_that_is_not_signed_or_has_expired_earns_nothing() {
-    let form = |assertion: &str| {
-        vec![
-            ("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
-            ("assertion".to_owned(), assertion.to_owned()),
-        ]
-    };
+fn a_grant_earns_a_token_while_it_is_signed_for_us_and_has_not_expired() {
+    let check = |grant: &str, now| token::check(&form(grant), "us", now);
+    assert!(check(&signed("us", 1000, 4600), 1000).is_ok());
+    assert!(check(&signed("us", 1000, 4600), 4599).is_ok());
+    let refused = |grant: &str, now| check(grant, now).unwrap_err().message;
+    assert!(refused(&signed("us", 1000, 4600), 4600).contains("short-lived"));
+    assert!(refused(&signed("us", 1000, 4601), 1000).contains("short-lived"));
+    assert!(refused(&signed("us", 2000, 4600), 1000).contains("short-lived"));
+    assert!(refused(&signed("others", 1000, 4600), 1000).contains("audience"));
+    let changed = signed("us", 1000, 4600).replacen('e', "f", 1);
+    assert_eq!(refused(&changed, 1000), "Invalid JWT Signature.");
+}
+
+#[test]
+fn what_is_no_grant_earns_nothing_and_a_known_refresh_token_does() {
     let refused = token::check(&form("e30.e30.AAAA"), "here", 0).unwrap_err();
     assert_eq!(refused.message, "Invalid JWT Signature.");
     assert_eq!(refused.body()["error"], "invalid_grant");

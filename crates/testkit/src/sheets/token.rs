@@ -69,10 +69,14 @@ fn grant(assertion: &str, audience: &str, now: i64) -> Result<(), Refusal> {
 }
 
 fn public_key() -> Vec<u8> {
+    key_pair().public_key().as_ref().to_vec()
+}
+
+pub(super) fn key_pair() -> RsaKeyPair {
     let lines = KEY.lines().filter(|line| !line.starts_with('-'));
     let der = loud("reading the test key", STANDARD.decode(lines.collect::<String>()));
     match RsaKeyPair::from_pkcs8(&der) {
-        Ok(pair) => pair.public_key().as_ref().to_vec(),
+        Ok(pair) => pair,
         Err(error) => fail(&format!("reading the test key: {error}")),
     }
 }
