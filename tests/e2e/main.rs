@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod copy;
+mod foreign;
 mod kill;
+mod leak;
 mod limits;
 mod sheets;
 mod sync;

@@ -78,7 +78,10 @@ pub(crate) async fn run(args: &DemoArgs, surroundings: &Surroundings) -> Result<
     let host = session::host(&ConnectionArgs::default(), &settings, surroundings)?;
     let job = session::job(settings, &StateArgs::default());
     let volume = Volume::of(args.quiet, 0);
-    let mut watcher = Watcher::new(Plain::new(volume), false);
+    let mut watcher = match session::live(surroundings) {
+        Some(live) if !args.quiet => Watcher::live(live, false),
+        _ => Watcher::new(Plain::new(volume), false),
+    };
     let outcome = run_job(&job, &host, &mut watcher).await?;
     drop(stripe);
     let Some(outcome) = outcome else { return Ok(exit::INTERRUPTED) };

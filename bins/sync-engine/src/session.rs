@@ -12,6 +12,7 @@ use protocol::{Timestamp, is_connector_type};
 
 use crate::cli::{ConnectionArgs, StateArgs};
 use crate::given_keys::GivenKeys;
+use crate::output::Live;
 use crate::settings::{Settings, places_of_key};
 use crate::surroundings::Surroundings;
 
@@ -121,6 +122,13 @@ pub(crate) const fn step() -> Vec<OsString> {
 /// What started this program: a person at a terminal, or another program.
 pub(crate) fn trigger() -> &'static str {
     if std::io::stderr().is_terminal() { "terminal" } else { "program" }
+}
+
+/// A live view, where stderr is a terminal that can be drawn on.
+pub(crate) fn live(surroundings: &Surroundings) -> Option<Live> {
+    let is_dumb = surroundings.variable("TERM").is_none_or(|term| term == "dumb");
+    let colour = surroundings.variable("NO_COLOR").is_none();
+    (std::io::stderr().is_terminal() && !is_dumb).then(|| Live::new(colour))
 }
 
 /// The clock.

@@ -31,7 +31,10 @@ pub(crate) async fn run(
     let to_stdout = args.output == Some(Format::Ndjson);
     let quiet = args.connection.quiet || (to_stdout && args.connection.verbose == 0);
     let volume = Volume::of(quiet, args.connection.verbose);
-    let mut watcher = Watcher::new(Plain::new(volume), to_stdout);
+    let mut watcher = match session::live(surroundings) {
+        Some(live) if volume == Volume::Usual && !args.plain => Watcher::live(live, to_stdout),
+        _ => Watcher::new(Plain::new(volume), to_stdout),
+    };
     let Some(outcome) = run_job(&job, &host, &mut watcher).await? else {
         return Ok(exit::INTERRUPTED);
     };

@@ -31,6 +31,7 @@ async fn the_first_line_says_what_goes_where_and_the_last_whether_it_is_complete
     assert!(lines.contains(&"customers: done, 1 record"), "{}", run.stderr);
     assert!(lines.contains(&"streams: 2 complete"), "{}", run.stderr);
     assert_eq!(lines.last(), Some(&"complete; run the same command again for what is new"));
+    assert!(!run.stderr.contains('\x1b'), "no escape codes where nobody draws: {:?}", run.stderr);
     let quiet = Desk::usual().sync().arg("-q").run("").await.expect_code(0);
     assert_eq!(quiet.stderr, "");
 }
