@@ -35,7 +35,7 @@ pub(crate) async fn probe(
 async fn ask(client: &Client, name: &str) -> Result<(), Failure> {
     // A child comes with its parent.
     let child = Catalogue::embedded().child(name).map(|child| child.parent.as_str());
-    let Some(facts) = Catalogue::embedded().stream(child.unwrap_or(name)) else {
+    let Some(facts) = Catalogue::embedded().list(child.unwrap_or(name)) else {
         let error = Error::config(format!("`{name}`: there is no such stream"))
             .hint("`source-stripe discover` lists those that there are");
         return Err(Failure::Stream(error));

@@ -60,8 +60,6 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     /// How many may be under way at once.
     pub(crate) max_in_flight: usize,
-    /// Whether lists inside objects are made whole.
-    pub(crate) expand_lists: bool,
     /// What concerns the backfill.
     pub(crate) wishes: Wishes,
 }
@@ -94,8 +92,9 @@ impl Settings {
                 list_params: list_params(&config.list_params)?,
                 account_created: config.account_created.map(Timestamp::from_seconds),
                 relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
+                api_version: config.api_version.clone(),
+                expand_lists: config.expand_lists.unwrap_or(usual.expand_lists),
             },
-            expand_lists: config.expand_lists.unwrap_or(true),
             api_key: config.api_key,
             api_version: config.api_version,
             account_id: config.account_id,
@@ -175,7 +174,7 @@ fn list_params(
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
     let mut all = BTreeMap::new();
     for (stream, params) in asked {
-        if Catalogue::embedded().stream(stream).is_none() {
+        if Catalogue::embedded().list(stream).is_none() {
             return Err(Error::config(format!(
                 "reading --config: `list_params` names `{stream}`, and there is no such stream"
             ))

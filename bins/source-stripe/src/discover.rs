@@ -8,7 +8,7 @@ use stripe_api::{Catalogue, StreamFacts};
 use crate::config::Settings;
 
 /// Streams that are not the account's own data, or only tell of the others: to be asked for by name.
-const ON_REQUEST: [&str; 7] = [
+const ON_REQUEST: [&str; 9] = [
     "climate_products",
     "climate_suppliers",
     "country_specs",
@@ -16,6 +16,8 @@ const ON_REQUEST: [&str; 7] = [
     "exchange_rates",
     "reporting_report_types",
     "tax_codes",
+    "v2_core_event_destinations",
+    "v2_core_events",
 ];
 
 /// All streams, for the records of one account.
@@ -25,7 +27,8 @@ const ON_REQUEST: [&str; 7] = [
 /// Never in practice: a schema that is no object.
 pub(crate) fn catalog(account_id: &str, settings: &Settings) -> Result<Catalog, Error> {
     let catalogue = Catalogue::embedded();
-    let plain = catalogue.streams.iter().map(|facts| stream(facts, None, account_id, settings));
+    let lists = catalogue.streams.iter().chain(&catalogue.v2_streams);
+    let plain = lists.map(|facts| stream(facts, None, account_id, settings));
     let children = catalogue
         .children
         .iter()
@@ -73,7 +76,7 @@ fn metadata(
     set("live_mode", json!(settings.live));
     set("freshness", json!(facts.freshness.as_str()));
     set("volatile", json!(facts.volatile));
-    set("supports_time_range", json!(facts.accepts.created || parent.is_some()));
+    set("supports_time_range", json!(facts.takes_time() || parent.is_some()));
     if let Some(parent) = parent {
         set("parent", json!(parent));
     }

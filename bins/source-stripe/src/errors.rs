@@ -148,6 +148,7 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
         (400, "resource_missing") if said.param.as_deref() == Some("starting_after") => {
             Failure::CursorGone
         }
+        (400, "invalid_page_token") => Failure::CursorGone,
         _ if message.contains(NO_SUCH_LIST) => Failure::Unavailable(what),
         (404, _) if question.stream.is_some() && said.message.is_some() => Failure::Stream(
             Error::data(what)

@@ -53,6 +53,11 @@ impl Catalogue {
         self.streams.iter().find(|stream| stream.name == name)
     }
 
+    /// The stream of that name among those that are lists without a parent, of v1 or v2.
+    pub fn list(&self, name: &str) -> Option<&StreamFacts> {
+        self.stream(name).or_else(|| self.v2_streams.iter().find(|stream| stream.name == name))
+    }
+
     /// The child stream of that name, if there is one.
     pub fn child(&self, name: &str) -> Option<&ChildStream> {
         self.children.iter().find(|child| child.facts.name == name)
@@ -135,6 +140,18 @@ pub enum Freshness {
     Relist,
     /// Objects do not change once they exist.
     Immutable,
+}
+
+impl StreamFacts {
+    /// Whether the list can be asked for a span of time, in unix seconds.
+    pub fn takes_time(&self) -> bool {
+        self.accepts.created && !self.v2
+    }
+
+    /// Whether the list goes on after a page: by cursor in v1, by token in v2.
+    pub fn has_pages(&self) -> bool {
+        self.v2 || self.accepts.starting_after
+    }
 }
 
 impl Freshness {

@@ -68,7 +68,8 @@ impl Backfill {
         settings: &Settings,
     ) -> Self {
         let frame = |stream: &super::stream::StreamPlan| {
-            let sort_field = stream.facts.sort_field.as_deref();
+            // A list that goes on by token has no need of an order.
+            let sort_field = stream.facts.sort_field.as_deref().filter(|_| !stream.facts.v2);
             let children =
                 stream.children.iter().map(|child| ChildFrame::new(child, account_id)).collect();
             Arc::new(Frames { own: Frame::new(&stream.name, account_id, sort_field), children })
@@ -82,7 +83,7 @@ impl Backfill {
             notices,
             denied: Vec::new(),
             left_cut: BTreeMap::new(),
-            expand_lists: settings.expand_lists,
+            expand_lists: settings.wishes.expand_lists,
             calls_over: false,
         }
     }

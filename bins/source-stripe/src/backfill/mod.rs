@@ -1,6 +1,7 @@
 //! Reading the history: which page next (pure), and the loop that fetches and emits.
 
 mod driver;
+mod manner;
 mod plan;
 mod report;
 mod schedule;

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 
 use connector::ReadRequest;
 use protocol::{ConfiguredStream, SourceState, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stripe_api::{Catalogue, ChildStream, Freshness, StreamFacts};
 
+use super::manner::Manner;
 use super::plan::Plan;
 use super::stream::StreamPlan;
 use crate::ranges::{self, Bounds, RangeSet, StreamState};
 
 /// State of the source as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct GlobalState {
     /// Changes from this moment on are not in the lists that are read now, unix seconds.
     pub(crate) events_cursor: i64,
+    /// How the copy is filled.
+    pub(crate) filled: Manner,
 }
 
 /// What the owner's configuration says of a backfill.
@@ -30,12 +33,22 @@ pub(crate) struct Wishes {
     pub(crate) account_created: Option<Timestamp>,
     /// After how many seconds a list is read again of which nothing else tells what is new.
     pub(crate) relist_every: i64,
+    /// The version of Stripe's API.
+    pub(crate) api_version: String,
+    /// Whether lists inside objects are made whole.
+    pub(crate) expand_lists: bool,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        let list_params = BTreeMap::new();
-        Self { backfill_limit: None, list_params, account_created: None, relist_every: 86_400 }
+        Self {
+            backfill_limit: None,
+            list_params: BTreeMap::new(),
+            account_created: None,
+            relist_every: 86_400,
+            api_version: Catalogue::embedded().api_version.clone(),
+            expand_lists: true,
+        }
     }
 }
 
@@ -58,8 +71,8 @@ impl Start {
         let mut start = Self {
             plan: Plan { streams: Vec::new() },
             unknown: Vec::new(),
-            warnings: Vec::new(),
-            global: global(&request.state, now),
+            warnings: changes(request, wishes),
+            global: global(request, wishes, now),
         };
         for configured in &request.catalog.streams {
             let name = &configured.stream.name;
@@ -69,7 +82,7 @@ impl Start {
             {
                 continue;
             }
-            let Some(facts) = Catalogue::embedded().stream(name) else {
+            let Some(facts) = Catalogue::embedded().list(name) else {
                 start.unknown.push(name.clone());
                 continue;
             };
@@ -110,14 +123,29 @@ fn is_selected(request: &ReadRequest, name: &str) -> bool {
 }
 
 /// The moment from which changes have to be read: now, or where the oldest stored stream ends.
-fn global(state: &SourceState, now: Timestamp) -> Option<GlobalState> {
+fn global(request: &ReadRequest, wishes: &Wishes, now: Timestamp) -> Option<GlobalState> {
+    let state = &request.state;
     if has_events_cursor(state) {
         return None;
     }
     let stored = state.streams.values().filter_map(|stored| ranges::parse(stored).ok());
     let oldest = stored.map(|state| state.accounted_range.lt).min();
     let from = oldest.map_or(now, |oldest| oldest.min(now));
-    Some(GlobalState { events_cursor: from.seconds_floor() })
+    let filled = Manner::of(request, wishes);
+    Some(GlobalState { events_cursor: from.seconds_floor(), filled })
+}
+
+/// What has changed since the copy was filled, as far as that is known.
+fn changes(request: &ReadRequest, wishes: &Wishes) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Kept {
+        filled: Manner,
+    }
+    let kept = request.state.global.as_ref();
+    let kept = kept.and_then(|global| serde_json::from_str::<Kept>(global.get()).ok());
+    let is_filled = |name: &str| request.state.streams.contains_key(name);
+    kept.map(|kept| Manner::of(request, wishes).differences(&kept.filled, is_filled))
+        .unwrap_or_default()
 }
 
 fn has_events_cursor(state: &SourceState) -> bool {
@@ -135,7 +163,7 @@ fn range_set(
 ) -> RangeSet {
     let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
     let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
-    if facts.accepts.created {
+    if facts.takes_time() {
         let family: Vec<Option<&StreamState>> = earlier.iter().map(Option::as_ref).collect();
         return RangeSet::of_family(&family, bounds, earliest);
     }

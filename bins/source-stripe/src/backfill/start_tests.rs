@@ -85,3 +85,25 @@ fn a_run_that_goes_on_has_nothing_left_where_it_was_done() {
     let begun = start(&["payment_methods", "customers"], state);
     assert!(begun.plan.streams.iter().all(StreamPlan::is_done));
 }
+
+#[test]
+fn a_change_of_what_a_copy_was_filled_with_is_told() {
+    let filled = |changed: Value| {
+        let mut filled =
+            serde_json::to_value(start(&["customers"], json!({})).global.unwrap()).unwrap();
+        filled["filled"].as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        let streams = json!({"customers": done_until("1970-01-02T00:00:00Z")});
+        start(&["customers"], json!({"global": filled, "streams": streams})).warnings
+    };
+    assert_eq!(filled(json!({})), Vec::<String>::new());
+    let told = filled(
+        json!({"api_version": "2020-01-01", "expand_lists": false, "fields": {"customers": ["id"], "charges": ["id"]}}),
+    );
+    assert_eq!(told.len(), 3);
+    assert!(
+        told[0].starts_with("the copy was filled with `api_version` `2020-01-01`, which is"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("`expand_lists` false, which is true now"), "{told:?}");
+    assert!(told[2].contains("other `fields` of `customers`:"), "{told:?}");
+}

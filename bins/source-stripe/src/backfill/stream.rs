@@ -137,8 +137,8 @@ impl StreamPlan {
     }
 
     /// Whether its list can be asked for a span of time.
-    pub(crate) const fn can_split(&self) -> bool {
-        self.facts.accepts.created && self.facts.sort_field.is_some() && self.left.is_none()
+    pub(crate) fn can_split(&self) -> bool {
+        self.facts.takes_time() && self.facts.sort_field.is_some() && self.left.is_none()
     }
 
     /// Bytes that its next page is expected to have.
@@ -168,7 +168,7 @@ impl StreamPlan {
         let (window, position) = self.set.ask(range)?;
         self.asked = self.asked.saturating_add(1);
         let cursor = match position {
-            Position::After(id) if self.facts.accepts.starting_after => Some(id),
+            Position::After(id) if self.facts.has_pages() => Some(id),
             Position::After(_) | Position::Top => None,
         };
         let query = self.query(window, cursor.as_deref());
@@ -182,11 +182,12 @@ impl StreamPlan {
             query.extend(value.map(|value| (name.to_owned(), value)));
         };
         add("limit", accepts.limit.then(|| self.next_limit().to_string()));
-        if accepts.created {
+        if self.facts.takes_time() {
             add("created[gte]", window.gte.map(|bound| bound.to_string()));
             add("created[lt]", window.lt.map(|bound| bound.to_string()));
         }
-        add("starting_after", cursor.map(str::to_owned));
+        let follows = if self.facts.v2 { "page" } else { "starting_after" };
+        add(follows, cursor.map(str::to_owned));
         query
     }
 
@@ -212,7 +213,7 @@ impl StreamPlan {
         let wanted = self.wanted(request.range, &sorts);
         let emit = wanted.min(most);
         sorts.truncate(emit);
-        let last_id = emit.checked_sub(1).and_then(|last| page.id(last));
+        let last_id = self.place(page, emit);
         let has_more = emit < wanted || (page.has_more && wanted == page.len());
         let seen = Seen { sorts: &sorts, last_id: last_id.as_deref(), has_more };
         let step = self.set.arrived(request.range, seen);
@@ -235,8 +236,17 @@ impl StreamPlan {
     /// How many objects of a page belong to what was asked for. A list that cannot be asked for a
     /// time goes on below it.
     fn wanted(&self, range: RangeId, sorts: &[Option<i64>]) -> usize {
-        let below = if self.facts.accepts.created { None } else { self.set.below(range, sorts) };
+        let below = if self.facts.takes_time() { None } else { self.set.below(range, sorts) };
         below.unwrap_or(sorts.len())
+    }
+
+    /// Where the list goes on after the first `count` objects of a page. A v2 list goes on only
+    /// after a whole page: what was emitted of one that was cut comes again.
+    fn place(&self, page: &Page, count: usize) -> Option<String> {
+        if self.facts.v2 {
+            return page.next().filter(|_| count == page.len()).map(str::to_owned);
+        }
+        count.checked_sub(1).and_then(|last| page.id(last))
     }
 
     /// The object that a page was to follow is gone.
@@ -258,10 +268,10 @@ impl StreamPlan {
     }
 
     fn refuse_loop(&self, request: &PageRequest, page: &Page) -> Result<(), Error> {
-        let last = page.len().checked_sub(1).and_then(|last| page.id(last));
-        let why = if page.has_more && last.is_none() {
+        let last = self.place(page, page.len());
+        let why = if page.has_more && page.len() == 0 {
             "the list says that it goes on, and is empty"
-        } else if page.has_more && !self.facts.accepts.starting_after {
+        } else if page.has_more && !self.facts.has_pages() {
             "the list says that it goes on, and takes no cursor"
         } else if last.is_some() && last == request.cursor {
             "the list does not go on after its cursor"

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use protocol::{Origin, Prune, Timestamp};
 
+use url::form_urlencoded;
+
 use super::children::{Brood, ChildFrame, with_prune};
 use super::text::{Copier, Malformed, Span};
 
@@ -30,6 +32,8 @@ pub(crate) struct Stamp {
 pub(crate) struct Page {
     /// Whether the list goes on after this page.
     pub(crate) has_more: bool,
+    /// The token of the next page of a v2 list.
+    next: Option<String>,
     lines: Vec<u8>,
     items: Vec<Item>,
     /// Lines that were written anew, by the number of their object.
@@ -62,7 +66,7 @@ impl Frame {
 }
 
 impl Page {
-    /// Reads a list's body into record lines.
+    /// Reads a list's body into record lines: a page of v1 or of v2.
     ///
     /// # Errors
     ///
@@ -94,6 +98,11 @@ impl Page {
     pub(crate) fn id(&self, index: usize) -> Option<String> {
         let raw = self.lines.get(self.items.get(index)?.id.clone())?;
         serde_json::from_slice(raw).ok()
+    }
+
+    /// The token of the next page of a v2 list.
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     /// The lines of the first `count` records, in pieces.
@@ -148,6 +157,7 @@ impl Page {
     /// Leaves out the objects from `count` on: they are for another page.
     pub(crate) fn cut_off(&mut self, count: usize) {
         self.has_more |= count < self.items.len();
+        self.next = None;
         self.items.truncate(count);
     }
 
@@ -207,7 +217,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn list(mut self, frame: &Frame, tail: &Tail) -> Result<Page, Malformed> {
-        let (mut has_data, mut has_more) = (false, None);
+        let (mut has_data, mut has_more, mut next) = (false, None, None);
         self.copier.pass(b'{')?;
         while self.copier.peek() != Some(b'}') {
             let start = self.copier.out.len();
@@ -221,6 +231,10 @@ impl Reader<'_> {
                     has_data = true;
                 }
                 b"\"has_more\"" => has_more = self.boolean()?,
+                b"\"next_page_url\"" => {
+                    next = self.token()?;
+                    has_more = Some(next.is_some());
+                }
                 _ => self.skip()?,
             }
             if self.copier.peek() != Some(b'}') {
@@ -234,7 +248,7 @@ impl Reader<'_> {
             return Err(Malformed::new("JSON that is no list with `data` and `has_more`"));
         };
         let (lines, items) = (self.copier.out, self.items);
-        Ok(Page { has_more, lines, items, ..Page::default() })
+        Ok(Page { has_more, next, lines, items, ..Page::default() })
     }
 
     fn refuse_trailing_comma(&mut self) -> Result<(), Malformed> {
@@ -309,6 +323,20 @@ impl Reader<'_> {
         };
         self.copier.out.truncate(start);
         Ok(found)
+    }
+
+    /// The token in the address of the next page; none at the end of the list.
+    fn token(&mut self) -> Result<Option<String>, Malformed> {
+        let start = self.copier.out.len();
+        let value = self.copier.value()?;
+        let url: Option<String> = serde_json::from_slice(self.text(&value))
+            .map_err(|_| Malformed::new("a list whose `next_page_url` is no text"))?;
+        self.copier.out.truncate(start);
+        let Some(url) = url else { return Ok(None) };
+        let (_, query) = url.split_once('?').unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+        let token = pairs.find(|(name, _)| name == "page").map(|(_, token)| token);
+        token.map(Some).ok_or_else(|| Malformed::new("a list whose `next_page_url` has no `page`"))
     }
 
     fn skip(&mut self) -> Result<(), Malformed> {
@@ -421,6 +449,17 @@ mod tests {
             (page.len(), page.has_more, page.lines(2).concat()),
             (2, true, lines[..2].concat())
         );
+    }
+
+    #[test]
+    fn a_v2_list_goes_on_by_token() {
+        let body = |next: Value| json!({"data": [{"id": "a"}], "next_page_url": next}).to_string();
+        let more = page(&body(json!("/v2/core/accounts?limit=1&page=page_x%3D"))).unwrap();
+        assert_eq!((more.has_more, more.next()), (true, Some("page_x=")));
+        let last = page(&body(Value::Null)).unwrap();
+        assert_eq!((last.has_more, last.next()), (false, None));
+        assert!(page(&body(json!("/v2/core/accounts"))).is_err());
+        assert!(page(&body(json!(7))).is_err());
     }
 
     #[test]

@@ -11,3 +11,4 @@ mod run;
 mod scripted;
 mod stop;
 mod trouble;
+mod v2;

@@ -275,3 +275,10 @@ proptest! {
         prop_assert_eq!(twice, BTreeSet::new());
     }
 }
+
+#[test]
+fn an_end_before_everything_that_is_left_leaves_nothing() {
+    let hazards =
+        Hazards { out_of_span: true, life: true, clock: true, deletes: false, disorder: true };
+    assert_eq!(lost(4_078_820_419_730_621_587, hazards), Vec::<u64>::new());
+}

@@ -119,6 +119,14 @@ pub(super) fn run(
     let mut limits = Limits::new(conditions.rates);
     let mut now = begun;
     let mut outcome = Outcome::default();
+    // As in the driver: a stream of which nothing is asked for tells its state at once.
+    for (stream, plan) in schedule.plan.streams.iter_mut().enumerate() {
+        if plan.is_done() {
+            plan.ended = true;
+            let (ids, state, complete) = (Vec::new(), plan.state(), true);
+            outcome.pages.push(Emitted { stream, ids, state, complete });
+        }
+    }
     let mut flying: BinaryHeap<Reverse<Answer>> = BinaryHeap::new();
     let mut latencies = conditions.latencies.iter().cycle();
     let mut arrived = 0;
