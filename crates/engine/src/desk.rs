@@ -10,6 +10,9 @@ use crate::runlog::RunRecord;
 use crate::stop::StopCause;
 use crate::store::{Pipeline, Store, StoreError};
 
+/// Shortest time between two notes in the run log, in milliseconds.
+const NOTE_EVERY: i64 = 1000;
+
 /// The name under which the engine itself speaks.
 const ENGINE: &str = "engine";
 
@@ -32,6 +35,7 @@ pub(crate) struct Desk<'a, C> {
     pub(crate) pipeline: Pipeline,
     /// What the run log keeps of this run, once it has begun.
     pub(crate) record: Option<RunRecord>,
+    noted: Option<Timestamp>,
     now: fn() -> Timestamp,
     held: Vec<Held>,
     gone: bool,
@@ -45,6 +49,7 @@ impl<'a, C: Client> Desk<'a, C> {
             store: Store::Nowhere,
             pipeline: Pipeline::default(),
             record: None,
+            noted: None,
             now,
             held: Vec::new(),
             gone: false,
@@ -142,11 +147,15 @@ impl<'a, C: Client> Desk<'a, C> {
         }
     }
 
-    /// Keeps in the run log which streams are done, so that a call that dies is continued there.
+    /// Keeps in the run log which streams are done, so that a call that dies is continued there;
+    /// once a second at most, as what is not noted is only read again.
     async fn note(&mut self, run: &Run) {
-        if self.broken.is_some() {
+        let now = (self.now)();
+        let since = self.noted.map(|then| now.millis().saturating_sub(then.millis()));
+        if self.broken.is_some() || since.is_some_and(|since| since < NOTE_EVERY) {
             return;
         }
+        self.noted = Some(now);
         let Some(mut record) = self.record.take() else { return };
         record.take(&run.state.sync_run.progress);
         // What could not be noted is read again; the end of the run tells of a store that is away.

@@ -19,7 +19,8 @@ pub(crate) fn summary(outcome: &Outcome, volume: Volume) -> Vec<String> {
         lines.extend(not_kept(outcome, "not_selected", "dropped, as nobody asked for the stream"));
     }
     lines.extend(told(outcome, StreamRunStatus::Errored, "failed"));
-    lines.extend(not_kept(outcome, "refused", "could not be stored"));
+    let refused = "could not be stored; `sync-engine dead-letters list` says why";
+    lines.extend(not_kept(outcome, "refused", refused));
     if let Some(error) = &outcome.eof.error {
         lines.push(format!("error: {}", error.message));
     }
@@ -164,7 +165,10 @@ mod tests {
         let lines = summary(&outcome, Volume::Usual);
         assert_eq!(lines[0], "2 records (2 refused) in 1 min 1 s; 1,500 in the whole run");
         assert_eq!(lines[2], "x: 1 record dropped, as nobody asked for the stream");
-        assert_eq!(lines[3], "a: 2 records could not be stored");
+        assert_eq!(
+            lines[3],
+            "a: 2 records could not be stored; `sync-engine dead-letters list` says why"
+        );
         assert_eq!(outcome.exit, exit::INCOMPLETE);
     }
 

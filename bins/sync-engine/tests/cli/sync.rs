@@ -116,6 +116,22 @@ async fn a_killed_engine_takes_its_connectors_with_it() {
     }
 }
 
+#[tokio::test]
+async fn one_run_at_a_time_and_a_killed_one_is_replaced_at_once() {
+    let desk = Desk::new(ENDLESS, "exec cat");
+    let mut first = desk.sync().args(["--output", "ndjson"]).start();
+    first.message(|message| message["type"] == "source_state").await;
+    let second = desk.sync().run("").await.expect_code(7);
+    let holder = format!("is being run by process {} on", first.id());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    first.signal(Signal::KILL);
+    first.finish().await;
+    let again = READ.replace("start customers", "echo $$ > pid; start customers");
+    let script = std::fs::read_to_string(desk.path("source.sh")).unwrap();
+    desk.write("source.sh", &script.replace(ENDLESS, &again));
+    desk.sync().run("").await.expect_code(0);
+}
+
 /// A process that became a zombie counts as gone.
 fn lives(id: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
