@@ -27,8 +27,9 @@ Exit statuses:
     4  the configuration is wrong or incomplete
     5  a key or password is wrong, or a permission is missing
     6  the source cannot be reached
-    7  the destination failed or cannot be reached
-    8  done, but something is missing: a stream failed
+    7  the destination failed or cannot be reached, or another run is at work
+    8  done, but something is missing: a stream failed, a record was refused
+       (--tolerate dead-letters,streams makes it 0)
   130  stopped by Ctrl-C, 143 by SIGTERM; the state is saved";
 
 /// What can be asked.
@@ -199,6 +200,9 @@ pub(crate) struct SyncArgs {
     pub(crate) run_id: Option<String>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    /// What may be missing without exit status 8
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
+    pub(crate) tolerate: Vec<Tolerated>,
     /// Say what a run would do, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -403,6 +407,15 @@ Examples:
 
 Any key of a connector is a flag: --source.KEY VALUE, --destination.KEY VALUE.
 A flag wins over the environment, that over .env, that over --config, that over the default.";
+
+/// Something that may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tolerated {
+    /// Records that could not be stored
+    DeadLetters,
+    /// Streams that failed
+    Streams,
+}
 
 /// What stdout may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use engine::outcome::{Outcome, exit_of};
 use engine::{Failure, FullRefresh, Host, Job, Limits, Side, StreamDefaults};
 use protocol::{Class, exit};
 
-use crate::cli::{Format, SyncArgs};
+use crate::cli::{Format, SyncArgs, Tolerated};
 use crate::foresee;
 use crate::given_keys::GivenKeys;
 use crate::output::{Plain, Volume, Watcher, summary};
@@ -41,7 +41,8 @@ pub(crate) async fn run(
     for line in summary(&outcome, volume) {
         crate::say(&line);
     }
-    Ok(outcome.exit)
+    let tolerates = |what| args.tolerate.contains(&what);
+    Ok(outcome.tolerating(tolerates(Tolerated::Streams), tolerates(Tolerated::DeadLetters)))
 }
 
 /// Runs a job under signals; `None` when it was killed and did not end in time.

@@ -42,6 +42,24 @@ pub struct Outcome {
     pub receipts: Vec<Receipt>,
 }
 
+impl Outcome {
+    /// The exit status for somebody to whom missing `streams`, or records in the `dead_letters`,
+    /// are no reason to act.
+    #[must_use]
+    pub fn tolerating(&self, streams: bool, dead_letters: bool) -> u8 {
+        let all = || self.eof.run_progress.streams.values();
+        let failed = all().any(|stream| stream.status == StreamRunStatus::Errored)
+            || (!self.ending.unfinished.is_empty() && !self.ending.limited);
+        let refused = all().any(|stream| stream.refused_count > 0);
+        let acceptable = (streams || !failed) && (dead_letters || !refused);
+        match (self.exit, acceptable, self.eof.has_more) {
+            (exit::INCOMPLETE, true, true) => exit::MORE,
+            (exit::INCOMPLETE, true, false) => exit::OK,
+            (exit, ..) => exit,
+        }
+    }
+}
+
 /// Judges an ending; `request` is the progress of this call, that of the run is in `state`.
 #[must_use]
 pub fn conclude(ending: Ending, state: SyncState, request: Progress) -> Outcome {
@@ -240,6 +258,23 @@ mod tests {
         check(open(false), Started, exit::INCOMPLETE, Complete, true);
         let at_limit = Ending { at_limit: unfinished.clone(), ..Ending::default() };
         check(at_limit, Completed, exit::MORE, Complete, true);
+    }
+
+    #[test]
+    fn only_what_is_tolerated_is_forgiven() {
+        let mut state = state(&[StreamRunStatus::Completed, StreamRunStatus::Errored]);
+        let failed = conclude(Ending::default(), state.clone(), Progress::default());
+        assert_eq!(failed.tolerating(false, true), exit::INCOMPLETE);
+        assert_eq!(failed.tolerating(true, false), exit::OK);
+        state.sync_run.progress.streams.get_mut("0").unwrap().refused_count = 1;
+        let both = conclude(Ending::default(), state.clone(), Progress::default());
+        assert_eq!(both.tolerating(true, false), exit::INCOMPLETE);
+        assert_eq!(both.tolerating(true, true), exit::OK);
+        let stopped = Ending { stopped: Some(StopCause::TimeLimit), ..Ending::default() };
+        assert_eq!(
+            conclude(stopped, state, Progress::default()).tolerating(true, true),
+            exit::MORE
+        );
     }
 
     #[test]

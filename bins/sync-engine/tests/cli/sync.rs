@@ -78,6 +78,15 @@ async fn every_ending_has_its_exit_status() {
 }
 
 #[tokio::test]
+async fn what_is_tolerated_is_no_reason_for_an_exit_status() {
+    let read = r#"start customers; status customers '"status":"error","error":"no"'; start charges; complete charges"#;
+    let desk = Desk::new(read, "exec cat");
+    desk.sync().args(["--tolerate", "dead-letters"]).run("").await.expect_code(8);
+    let run = desk.sync().args(["--tolerate", "dead-letters,streams"]).run("").await;
+    assert!(run.expect_code(0).stderr.contains("failed: customers: no"));
+}
+
+#[tokio::test]
 async fn a_limit_that_leaves_more_to_do_is_told_by_the_exit_status() {
     let open = "start customers; record customers cus_1; start charges; complete charges";
     for read in [open, READ] {

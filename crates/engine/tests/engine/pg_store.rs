@@ -52,6 +52,23 @@ async fn what_was_saved_is_loaded_by_another_connection() {
 }
 
 #[tokio::test]
+async fn state_may_be_kept_in_a_database_of_its_own() {
+    let database = Cluster::shared().create_database().await;
+    let url = format!("{}?schema=state_only", database.url());
+    let destination: ConnectorConfig = serde_json::from_value(json!({"type": "other"})).unwrap();
+    let open = || {
+        let choice = StoreChoice::Postgres(url.clone());
+        Store::choose(&choice, "one", &destination, Path::new(".")).unwrap()
+    };
+    let mut one = open();
+    assert!(!one.is_in_the_copy());
+    one.prepare().await.unwrap();
+    one.save(unsaved(&[("a", "{}")]), None).await.unwrap();
+    assert_eq!(open().load().await.unwrap().source.streams.len(), 1);
+    assert!(one.describe().contains("state_only"), "{}", one.describe());
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_made_anew() {
     let database = Cluster::shared().create_database().await;
     let mut store = store(&database.url(), "one");
