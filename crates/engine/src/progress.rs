@@ -304,6 +304,30 @@ mod tests {
         }
 
         #[test]
+        fn an_errored_stream_stays_errored_whatever_follows(
+            before in prop::collection::vec(0_u8..4, 0..8),
+            after in prop::collection::vec(0_u8..4, 0..8),
+        ) {
+            let said = |kind: u8| match kind {
+                0 => status("a", r#""status":"start""#),
+                1 => status("a", r#""status":"complete""#),
+                2 => status("a", r#""status":"skip","reason":"r""#),
+                _ => state(r#"{"a":{"created":1}}"#),
+            };
+            let mut progress = fresh(["a"].into_iter(), at(0));
+            for kind in before {
+                fold(&mut progress, &said(kind), at(1));
+            }
+            fold(&mut progress, &status("a", r#""status":"error","error":"no""#), at(1));
+            for kind in after {
+                fold(&mut progress, &said(kind), at(1));
+            }
+            prop_assert_eq!(progress.streams["a"].status, StreamRunStatus::Errored);
+            prop_assert_eq!(progress.streams["a"].message.as_deref(), Some("no"));
+            prop_assert_eq!(progress.derived.status, RunStatus::Failed);
+        }
+
+        #[test]
         fn totals_are_the_sums_of_the_streams(
             steps in prop::collection::vec((0_u8..3, 0_u64..50), 0..60)
         ) {

@@ -157,3 +157,19 @@ async fn an_unknown_stream_is_met_with_the_nearest() {
     assert_eq!(outcome.exit, exit::CONFIG);
     assert!(message(&outcome).starts_with("unknown stream `bb`"), "{}", message(&outcome));
 }
+
+#[tokio::test]
+async fn a_line_without_an_end_is_too_long_and_what_came_before_is_kept() {
+    let read = after_a("head -c 70000000 /dev/zero | tr '\\0' x; sleep 600");
+    let (outcome, _) = House::new(&read, ECHO).run().await;
+    assert_eq!((outcome.exit, outcome.eof.reason), (exit::FAILED, Some(EofReason::SourceFailed)));
+    assert!(message(&outcome).contains("is longer than 67108864 bytes"), "{}", message(&outcome));
+    assert_eq!(saved(&outcome), ["a"]);
+}
+
+#[tokio::test]
+async fn a_destination_that_closes_its_output_is_no_success() {
+    let (outcome, _) = House::new(GOOD_READ, "exec >&-; cat >/dev/null").run().await;
+    assert_ne!(outcome.exit, exit::OK);
+    assert!(saved(&outcome).is_empty(), "nothing was confirmed");
+}
