@@ -1,5 +1,6 @@
 //! `cargo xtask`: commands for those who work on this repository.
 
+mod bench;
 mod catalog;
 mod suite;
 
@@ -21,14 +22,33 @@ enum Command {
     /// The facts of Stripe's API.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Measure a case beside its comparison.
+    #[command(subcommand)]
+    Bench(Case),
+    /// The bare loader that `bench load` compares with.
+    #[command(hide = true)]
+    BareLoad {
+        /// Where the database is
+        url: String,
+        /// Connections that load at once
+        connections: usize,
+    },
     /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
     Test,
+}
+
+#[derive(Subcommand)]
+enum Case {
+    /// destination-postgres beside the bare loader and COPY into the same table.
+    Load(bench::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
         Command::Test => suite::run(),
+        Command::Bench(Case::Load(options)) => bench::load(options),
+        Command::BareLoad { url, connections } => bench::bare_load(&url, connections),
     };
     match outcome {
         Ok(report) => say(&report),

@@ -1,5 +1,6 @@
 //! The whole suite, with what it needs: PostgreSQL's programs, PgBouncer, and our own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,11 +51,11 @@ fn install() -> Result<(), String> {
         .map_err(|error| format!("{error}; {by_hand}"))
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     command("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let found = command("sh").args(["-c", "command -v \"$0\"", program]).output().ok()?;
     let path = String::from_utf8(found.stdout).ok()?;
     found.status.success().then(|| Path::new(path.trim()).to_owned())
@@ -65,7 +66,7 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Runs a command with its output where ours goes; anything but success is an error.
-fn step(program: &str, arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn step(program: &str, arguments: &[&str]) -> Result<(), String> {
     let line = format!("{program} {}", arguments.join(" "));
     let status = command(program)
         .args(arguments)
@@ -75,7 +76,7 @@ fn step(program: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "xtask runs cargo and the system's package tool")]
-fn command(program: &str) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command

@@ -1,0 +1,61 @@
+//! Time and CPU of one program and of the server beside it.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::server::Server;
+
+/// Hundredths of a second of the kernel's clock in one.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a step took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cost {
+    /// From start to end.
+    pub(super) wall: Duration,
+    /// CPU of the program.
+    pub(super) client: Duration,
+    /// CPU of the server.
+    pub(super) server: Duration,
+}
+
+/// Runs a program to its end with a file as its stdin.
+pub(super) fn run(mut program: Command, stdin: &Path, server: &Server) -> Result<Cost, String> {
+    let process = server.process()?;
+    let input =
+        File::open(stdin).map_err(|error| format!("opening `{}`: {error}", stdin.display()))?;
+    program.stdin(input).stdout(Stdio::null());
+    let (client_before, server_before) = (children_of(std::process::id())?, all_of(process)?);
+    let begun = Instant::now();
+    let status = program.status().map_err(|error| format!("starting {program:?}: {error}"))?;
+    let wall = begun.elapsed();
+    if !status.success() {
+        return Err(format!("{program:?} ended with {status}"));
+    }
+    let client = children_of(std::process::id())?.saturating_sub(client_before);
+    // What served it is counted once it has ended, which is a moment later.
+    server.settle()?;
+    Ok(Cost { wall, client, server: all_of(process)?.saturating_sub(server_before) })
+}
+
+/// CPU of a process's children that have ended.
+fn children_of(process: u32) -> Result<Duration, String> {
+    times(process).map(|times| times.iter().skip(2).sum())
+}
+
+/// The same and its own.
+fn all_of(process: u32) -> Result<Duration, String> {
+    times(process).map(|times| times.iter().sum())
+}
+
+/// User and system time of a process, then of its children: fields 14 to 17 of `/proc/PID/stat`.
+fn times(process: u32) -> Result<Vec<Duration>, String> {
+    let path = format!("/proc/{process}/stat");
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("reading `{path}`: {error}"))?;
+    let fields = text.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let ticks = fields.split(' ').skip(11).take(4).filter_map(|field| field.parse::<u32>().ok());
+    Ok(ticks.map(|ticks| TICK.saturating_mul(ticks)).collect())
+}

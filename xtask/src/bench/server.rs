@@ -1,0 +1,111 @@
+//! A throwaway PostgreSQL with durability on.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::suite::{command, is_root, on_path};
+
+/// A server that runs until this is dropped.
+pub(super) struct Server {
+    binaries: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Server {
+    /// Makes and starts one in a folder.
+    pub(super) fn start(folder: &Path) -> Result<Self, String> {
+        let told = |error: std::io::Error| format!("choosing a port: {error}");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(told)?;
+        let port = listener.local_addr().map_err(told)?.port();
+        drop(listener);
+        let server = Self { binaries: binaries()?, folder: folder.join("data"), port };
+        let data = server.folder.display();
+        server.sh(&format!(
+            "initdb --no-sync --auth=trust --username=bench -D '{data}' >/dev/null"
+        ))?;
+        server.sh(&format!(
+            "pg_ctl -w -D '{data}' -l '{data}.log' -o '-p {port} -c listen_addresses=127.0.0.1 \
+             -c unix_socket_directories= -c shared_buffers=1GB -c max_wal_size=4GB' start >/dev/null"
+        ))?;
+        Ok(server)
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("postgres://bench@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The process whose children serve us.
+    pub(super) fn process(&self) -> Result<u32, String> {
+        let path = self.folder.join("postmaster.pid");
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("reading `{}`: {error}", path.display()))?;
+        let first = text.lines().next().and_then(|line| line.trim().parse().ok());
+        first.ok_or_else(|| format!("`{}` names no process", path.display()))
+    }
+
+    /// psql, connected to the server.
+    pub(super) fn client(&self) -> Command {
+        let mut psql = command(self.binaries.join("psql"));
+        psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", &self.url()]);
+        psql.env("PGOPTIONS", "-c client_min_messages=warning");
+        psql
+    }
+
+    /// Runs SQL; the output is of no interest.
+    pub(super) fn psql(&self, statements: &[&str]) -> Result<(), String> {
+        let mut psql = self.client();
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        let status = psql.status().map_err(|error| format!("starting psql: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("psql ended with {status}")) }
+    }
+
+    /// Returns once nobody else is connected.
+    pub(super) fn settle(&self) -> Result<(), String> {
+        self.psql(&["DO $$ BEGIN LOOP PERFORM pg_stat_clear_snapshot(); \
+                    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity \
+                    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()); \
+                    PERFORM pg_sleep(0.05); END LOOP; PERFORM pg_sleep(0.1); END $$"])
+    }
+
+    /// Runs a line of shell with the server's programs on the path; root may not run a server.
+    fn sh(&self, line: &str) -> Result<(), String> {
+        let line = format!("PATH='{}':$PATH; {line}", self.binaries.display());
+        let mut shell = if is_root() {
+            let mut su = command("su");
+            su.args(["postgres", "-s", "/bin/sh", "-c", &line]);
+            su
+        } else {
+            let mut sh = command("sh");
+            sh.args(["-c", &line]);
+            sh
+        };
+        let status = shell.status().map_err(|error| format!("starting a shell: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let stop = format!("pg_ctl -m immediate -D '{}' stop >/dev/null", self.folder.display());
+        // Nobody is left to tell; the folder goes anyway.
+        drop(self.sh(&stop));
+    }
+}
+
+fn binaries() -> Result<PathBuf, String> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin"))
+        .filter(|folder| folder.join("initdb").is_file())
+        .collect();
+    found.sort();
+    let on_path = on_path("initdb").and_then(|path| path.parent().map(Path::to_owned));
+    found
+        .pop()
+        .or(on_path)
+        .ok_or_else(|| "PostgreSQL is missing: run `cargo xtask test` once".to_owned())
+}
