@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use connector::{Error, Loaded, StreamPlan};
+use connector::{Deletes, Error, Loaded, StreamPlan};
 use tokio_postgres::GenericClient;
 
 use crate::{
     client::{Client, Patience, persist},
-    config::Deletes,
     failure::explain,
     meta,
     schema::{Existing, Table, plan},

@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-use connector::retry;
+use connector::{Deletes, retry};
 use pg::{Error, Failure, Ident, Pool, Pooled};
 use tokio::time::sleep;
 
 use crate::{
-    config::{Deletes, Options},
+    config::Options,
     failure::{setup_remedy, write_remedy},
     schema::Columns,
 };

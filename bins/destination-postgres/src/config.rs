@@ -1,6 +1,6 @@
 //! What a user writes.
 
-use connector::{BatchLimits, Error};
+use connector::{BatchLimits, Deletes, Error, WriteConfig};
 use pg::{Ident, Settings};
 use protocol::{Secret, Spec};
 use serde::Deserialize;
@@ -17,31 +17,13 @@ pub struct Config {
     schema: String,
     #[serde(default = "connections")]
     connections: usize,
-    batch_bytes: Option<usize>,
-    #[serde(alias = "batch_size")]
-    batch_rows: Option<usize>,
-    flush_ms: Option<u64>,
-    #[serde(default)]
-    echo_records: bool,
-    run_id: Option<String>,
-    #[serde(default)]
-    deletes: Deletes,
+    #[serde(flatten)]
+    writing: WriteConfig,
     columns: Option<Columns>,
     ssl_ca_pem: Option<String>,
     #[serde(default)]
     indexes: bool,
     prepared: Option<bool>,
-}
-
-/// What becomes of a row whose object was deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Deletes {
-    /// It is marked.
-    #[default]
-    Soft,
-    /// It is removed; its key and stamp stay in a tombstone for a while.
-    Hard,
 }
 
 fn schema() -> String {
@@ -76,7 +58,6 @@ impl Options {
                  or POSTGRES_URL or DATABASE_URL in the environment",
             )
         })?;
-        let defaults = BatchLimits::default();
         let settings = Settings::from_url(url.expose()).map_err(invalid)?;
         Ok(Self {
             settings: match &config.ssl_ca_pem {
@@ -85,14 +66,10 @@ impl Options {
             },
             schema: Ident::new(&config.schema).map_err(invalid)?,
             connections: config.connections.clamp(1, 64),
-            limits: BatchLimits {
-                bytes: config.batch_bytes.unwrap_or(defaults.bytes).max(1),
-                rows: config.batch_rows.unwrap_or(defaults.rows).max(1),
-                flush_ms: config.flush_ms.unwrap_or(defaults.flush_ms),
-            },
-            echo_records: config.echo_records,
-            run_id: config.run_id,
-            deletes: config.deletes,
+            limits: config.writing.limits(),
+            echo_records: config.writing.echo_records,
+            run_id: config.writing.run_id,
+            deletes: config.writing.deletes,
             columns: config.columns,
             indexes: config.indexes,
             prepared: config.prepared,
@@ -140,21 +117,10 @@ fn connection_properties() -> Map<String, Value> {
         "Schema that holds the tables; made if it is missing",
     );
     text(
-        "run_id",
-        json!({}),
-        "Name of the engine's run, noted beside the tables with the first rows it writes",
-    );
-    text(
         "ssl_ca_pem",
         json!({}),
         "Root certificates as PEM text, believed instead of the system's by sslmode verify-ca and \
          verify-full",
-    );
-    text(
-        "deletes",
-        json!({"enum": ["soft", "hard"], "default": "soft"}),
-        "What becomes of a row whose object was deleted: marked (soft), or removed (hard), with its \
-         key kept for 30 days so that nothing older brings it back",
     );
     text(
         "columns",
@@ -167,37 +133,15 @@ fn connection_properties() -> Map<String, Value> {
 }
 
 fn writing_properties() -> Map<String, Value> {
-    let limits = BatchLimits::default();
-    let mut properties = Map::new();
-    let mut number = |name: &str, more: Value, description: &str| {
-        let mut property = json!({"type": "integer", "minimum": 1, "description": description});
-        merge(&mut property, more);
-        properties.insert(name.to_owned(), property);
-    };
-    number(
-        "connections",
-        json!({"maximum": 64, "default": connections()}),
-        "Connections that write at once",
-    );
-    number(
-        "batch_bytes",
-        json!({"default": limits.bytes}),
-        "Bytes of documents gathered before they are written",
-    );
-    number(
-        "batch_rows",
-        json!({"default": limits.rows}),
-        "Records of one stream gathered before they are written",
-    );
-    number("batch_size", json!({}), "Older name of `batch_rows`");
-    number(
-        "flush_ms",
-        json!({"minimum": 0, "default": limits.flush_ms}),
-        "Longest time in milliseconds that a state waits while input keeps coming",
-    );
-    let echo = "Write each record back to stdout once it is stored, for engines that count them";
-    let echo = json!({"type": "boolean", "default": false, "description": echo});
-    properties.insert("echo_records".to_owned(), echo);
+    let mut properties = WriteConfig::properties();
+    let connections = json!({
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 64,
+        "default": connections(),
+        "description": "Connections that write at once",
+    });
+    properties.insert("connections".to_owned(), connections);
     let indexes = "Make indexes on times, foreign ids and system columns that ask for one, without \
                    stopping writers, when a stream is complete";
     let indexes = json!({"type": "boolean", "default": false, "description": indexes});

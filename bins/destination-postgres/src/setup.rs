@@ -1,6 +1,6 @@
 //! Makes what is missing: the schema, `_sync_meta`, and each table in a transaction of its own.
 
-use connector::StreamPlan;
+use connector::{Deletes, StreamPlan};
 use pg::{Error, Failure, Ident, Pooled};
 use protocol::Places;
 use tokio_postgres::{GenericClient, types::Type};
@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::{
     catalog,
     client::{Client, Patience, persist},
-    config::Deletes,
     dead_letter::{self, LETTERS},
     failure::explain,
     meta,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connector::{BatchLimits, Error};
+use connector::{BatchLimits, Deletes, Error, WriteConfig};
 use protocol::Spec;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,26 +11,8 @@ use serde_json::json;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
     path: String,
-    batch_bytes: Option<usize>,
-    #[serde(alias = "batch_size")]
-    batch_rows: Option<usize>,
-    flush_ms: Option<u64>,
-    #[serde(default)]
-    echo_records: bool,
-    run_id: Option<String>,
-    #[serde(default)]
-    deletes: Deletes,
-}
-
-/// What becomes of a row whose object was deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Deletes {
-    /// It is marked.
-    #[default]
-    Soft,
-    /// It is removed; its key and stamp stay in a tombstone for a while.
-    Hard,
+    #[serde(flatten)]
+    writing: WriteConfig,
 }
 
 /// The configuration checked and in the form that the rest uses.
@@ -52,73 +34,30 @@ impl Options {
             return Err(Error::config(format!("reading --config: `path` is `{path}`, no file"))
                 .hint("give the path of a file, such as ./stripe.db"));
         }
-        let defaults = BatchLimits::default();
         Ok(Self {
             path: PathBuf::from(config.path),
-            limits: BatchLimits {
-                bytes: config.batch_bytes.unwrap_or(defaults.bytes).max(1),
-                rows: config.batch_rows.unwrap_or(defaults.rows).max(1),
-                flush_ms: config.flush_ms.unwrap_or(defaults.flush_ms),
-            },
-            echo_records: config.echo_records,
-            run_id: config.run_id,
-            deletes: config.deletes,
+            limits: config.writing.limits(),
+            echo_records: config.writing.echo_records,
+            run_id: config.writing.run_id,
+            deletes: config.writing.deletes,
         })
     }
 }
 
 /// The JSON Schema of the configuration.
 pub(crate) fn spec() -> Spec {
-    let limits = BatchLimits::default();
+    let mut properties = WriteConfig::properties();
+    let path = json!({
+        "type": "string",
+        "minLength": 1,
+        "examples": ["./stripe.db"],
+        "description": "The SQLite file that holds the tables; made if it is missing",
+    });
+    properties.insert("path".to_owned(), path);
     Spec::new(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": {
-            "path": {
-                "type": "string",
-                "minLength": 1,
-                "examples": ["./stripe.db"],
-                "description": "The SQLite file that holds the tables; made if it is missing",
-            },
-            "batch_bytes": {
-                "type": "integer",
-                "minimum": 1,
-                "default": limits.bytes,
-                "description": "Bytes of documents gathered before they are written",
-            },
-            "batch_rows": {
-                "type": "integer",
-                "minimum": 1,
-                "default": limits.rows,
-                "description": "Records of one stream gathered before they are written",
-            },
-            "batch_size": {
-                "type": "integer",
-                "minimum": 1,
-                "description": "Older name of `batch_rows`",
-            },
-            "flush_ms": {
-                "type": "integer",
-                "minimum": 0,
-                "default": limits.flush_ms,
-                "description": "Longest time in milliseconds that a state waits while input keeps coming",
-            },
-            "deletes": {
-                "type": "string",
-                "enum": ["soft", "hard"],
-                "default": "soft",
-                "description": "What becomes of a row whose object was deleted: marked (soft), or removed (hard), with its key kept for 30 days so that nothing older brings it back",
-            },
-            "echo_records": {
-                "type": "boolean",
-                "default": false,
-                "description": "Write each record back to stdout once it is stored, for engines that count them",
-            },
-            "run_id": {
-                "type": "string",
-                "description": "Name of the engine's run, noted beside the tables with the first rows it writes",
-            },
-        },
+        "properties": properties,
         "required": ["path"],
         "additionalProperties": false,
     }))

@@ -1,7 +1,6 @@
 //! One property of a JSON Schema as one generated column.
 
-use std::collections::BTreeSet;
-
+use connector::PropertyType;
 use pg::{Error, Ident, Literal};
 use serde_json::Value;
 
@@ -47,21 +46,23 @@ impl Column {
         let text = format!("_raw_data->>{key}");
         let is_reference = schema.get("x-expandable-reference") == Some(&Value::Bool(true));
         let kind = match columns {
-            Columns::Reference if may_be_null(schema) => Kind::Text,
-            Columns::Reference if is_reference => Kind::Json,
-            Columns::Reference | Columns::Typed | Columns::None => kind(schema),
+            Columns::Reference if may_be_null(schema) => PropertyType::Text,
+            Columns::Reference if is_reference => PropertyType::Json,
+            Columns::Reference | Columns::Typed | Columns::None => PropertyType::of(schema),
         };
         let (data_type, expression) = match kind {
             // The id, whether the value is the id or the object with it.
             _ if is_reference && columns != Columns::Reference => {
                 ("text", format!("COALESCE(_raw_data->{key}->>'id', {text})"))
             }
-            Kind::Integer => ("bigint", format!("(NULLIF({text}, ''))::bigint")),
-            Kind::Number => ("numeric", format!("(NULLIF({text}, ''))::numeric")),
-            Kind::Boolean => ("boolean", format!("(NULLIF({text}, ''))::boolean")),
-            Kind::Json if columns == Columns::Reference => ("jsonb", format!("(_raw_data->{key})")),
-            Kind::Json => ("jsonb", format!("NULLIF(_raw_data->{key}, 'null'::jsonb)")),
-            Kind::Text => ("text", format!("({text})")),
+            PropertyType::Integer => ("bigint", format!("(NULLIF({text}, ''))::bigint")),
+            PropertyType::Number => ("numeric", format!("(NULLIF({text}, ''))::numeric")),
+            PropertyType::Boolean => ("boolean", format!("(NULLIF({text}, ''))::boolean")),
+            PropertyType::Json if columns == Columns::Reference => {
+                ("jsonb", format!("(_raw_data->{key})"))
+            }
+            PropertyType::Json => ("jsonb", format!("NULLIF(_raw_data->{key}, 'null'::jsonb)")),
+            PropertyType::Text => ("text", format!("({text})")),
         };
         let column = Self::generated(name, data_type, &expression)?;
         Ok(Self { property: Some(name.to_owned()), ..column })
@@ -92,75 +93,9 @@ fn text_at(path: &[String]) -> Result<String, Error> {
     Ok(text)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Integer,
-    Number,
-    Boolean,
-    Json,
-    Text,
-}
-
-fn kind(schema: &Value) -> Kind {
-    let mut kinds = BTreeSet::new();
-    collect(schema, &mut kinds);
-    if kinds == BTreeSet::from([Kind::Integer, Kind::Number]) {
-        return Kind::Number;
-    }
-    match (kinds.pop_first(), kinds.is_empty()) {
-        (Some(kind), true) => kind,
-        _ => Kind::Text,
-    }
-}
-
-/// Gathers the types that a value may have, null aside.
-fn collect(schema: &Value, kinds: &mut BTreeSet<Kind>) {
-    match schema.get("type") {
-        Some(Value::String(name)) => kinds.extend(named(name)),
-        Some(Value::Array(names)) => {
-            kinds.extend(names.iter().filter_map(Value::as_str).filter_map(named));
-        }
-        _ => {}
-    }
-    for word in ["oneOf", "anyOf"] {
-        let choices = schema.get(word).and_then(Value::as_array);
-        choices.into_iter().flatten().for_each(|choice| collect(choice, kinds));
-    }
-}
-
-fn named(name: &str) -> Option<Kind> {
-    match name {
-        "null" => None,
-        "integer" => Some(Kind::Integer),
-        "number" => Some(Kind::Number),
-        "boolean" => Some(Kind::Boolean),
-        "object" | "array" => Some(Kind::Json),
-        _ => Some(Kind::Text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_type_is_found_behind_null_and_unions() {
-        let table = [
-            (json!({"type": "integer"}), Kind::Integer),
-            (json!({"type": ["integer", "null"]}), Kind::Integer),
-            (json!({"oneOf": [{"type": "boolean"}, {"type": "null"}]}), Kind::Boolean),
-            (json!({"anyOf": [{"type": "integer"}, {"type": "number"}]}), Kind::Number),
-            (json!({"oneOf": [{"type": "object"}, {"type": "array"}]}), Kind::Json),
-            (json!({"oneOf": [{"type": "object"}, {"type": "string"}]}), Kind::Text),
-            (json!({"type": "string", "format": "unix-time"}), Kind::Text),
-            (json!({}), Kind::Text),
-        ];
-        for (schema, expected) in table {
-            assert_eq!(kind(&schema), expected, "{schema}");
-        }
-    }
 
     #[test]
     fn a_nested_key_is_read_along_its_path() {

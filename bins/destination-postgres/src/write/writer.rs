@@ -1,12 +1,11 @@
 //! What is kept of a stream between batches.
 
-use connector::{Shape, StreamPlan, ValueType};
+use connector::{Deletes, Shape, StreamPlan, ValueType};
 use pg::Error;
 
 use super::Outcome;
 use crate::{
     client::{Client, Naming},
-    config::Deletes,
     schema::{Columns, Existing, Table},
     sql::Statements,
 };

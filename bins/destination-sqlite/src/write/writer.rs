@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector::{Batch, Error, Loaded, Refused, StreamBatch};
+use connector::{Batch, Deletes, Error, Loaded, Refused, StreamBatch};
 use rusqlite::{Connection, Transaction};
 
 use super::grave;
 use super::stream::{Done, store};
 use crate::client::Client;
-use crate::config::{Deletes, Options};
+use crate::config::Options;
 use crate::dead_letter;
 use crate::failure::{ends_the_run, explain};
 use crate::meta;
