@@ -14,6 +14,8 @@ mod config;
 mod discover;
 mod errors;
 mod limits;
+#[expect(dead_code, unused_imports, reason = "the read loop and those who bring come next")]
+mod live;
 mod page;
 mod ranges;
 mod spec;

@@ -19,6 +19,7 @@ use crate::config::Environment;
 use crate::destination::Destination;
 use crate::emitter::Emitter;
 use crate::error::Error;
+use crate::input::Input;
 use crate::logs;
 use crate::plan::plans;
 use crate::source::{ReadRequest, Source};
@@ -86,8 +87,9 @@ async fn source<S: Source>(
             )?;
             let source = open(&args.base.config.config)?;
             let catalog = arguments::catalog(&args.base.catalog)?;
-            let request =
-                ReadRequest { catalog, state: arguments::state(state)?, follow: args.follow };
+            let state = arguments::state(state)?;
+            let input = Input::new(tokio::io::stdin());
+            let request = ReadRequest { catalog, state, follow: args.follow, input };
             source.read(request, out, stop).await
         }
         SourceCommand::Setup(args) => {

@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 use crate::about::About;
 use crate::emitter::Emitter;
 use crate::error::Error;
+use crate::input::Input;
 use crate::stop::Stop;
 
 /// What a `read` is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReadRequest {
     /// The streams, and what is wanted of each.
     pub catalog: ConfiguredCatalog,
@@ -17,6 +18,9 @@ pub struct ReadRequest {
     pub state: SourceState,
     /// Whether to stay after the history was read, and pass on changes as they come.
     pub follow: bool,
+    /// What comes in on stdin. A source that does not ask for it neither waits for it nor minds its
+    /// end. With `acks` in its spec, every confirmed state comes back here as a line, in order.
+    pub input: Input,
 }
 
 /// A program that reads some system.

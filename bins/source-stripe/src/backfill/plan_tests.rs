@@ -1,4 +1,4 @@
-use connector::ReadRequest;
+use connector::{Input, ReadRequest};
 use protocol::{ConfiguredCatalog, ConfiguredStream, SourceState, Stream, Timestamp};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn begun(names: &[&str], wishes: &Wishes, state: SourceState) -> Plan {
         ConfiguredStream::new(serde_json::from_value::<Stream>(stream).unwrap())
     };
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
-    let request = ReadRequest { catalog, state, follow: false };
+    let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
     Start::new(&request, wishes, NOW).plan
 }
 

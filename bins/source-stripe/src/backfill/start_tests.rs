@@ -1,3 +1,4 @@
+use connector::Input;
 use protocol::{ConfiguredCatalog, Stream};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ fn start(names: &[&str], state: Value) -> Start {
     };
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
     let state = serde_json::from_value(state).unwrap();
-    let request = ReadRequest { catalog, state, follow: false };
+    let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
     Start::new(&request, &Wishes::default(), NOW)
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use connector::ReadRequest;
+use connector::{Input, ReadRequest};
 use protocol::{ConfiguredCatalog, ConfiguredStream, SourceState, Stream, TimeRange, Timestamp};
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -100,7 +100,7 @@ pub(super) fn schedule(
     });
     let state = SourceState { streams: kept.collect(), ..SourceState::default() };
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
-    let request = ReadRequest { catalog, state, follow: false };
+    let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
     let account_created = Some(Timestamp::from_seconds(BEGINNING - SPAN - 86_400));
     let wishes = Wishes { account_created, relist_every: 0, ..Wishes::default() };
     let now = BEGINNING + i64::try_from(now.as_secs()).unwrap();
