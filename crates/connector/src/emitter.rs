@@ -154,7 +154,13 @@ impl Emitter {
         self.message(&Message::Log(Log::new(level, message))).await
     }
 
-    pub(crate) async fn tell(&mut self, log: Log) -> Result<(), Error> {
+    /// Emits a word for people with what it carries beside: receipts, requests made, how fresh
+    /// streams are (see [`Log`]).
+    ///
+    /// # Errors
+    ///
+    /// When stdout is closed or cannot be written.
+    pub async fn tell(&mut self, log: Log) -> Result<(), Error> {
         self.message(&Message::Log(log)).await
     }
 

@@ -47,7 +47,7 @@ pub use state::{
     SourceState, StateMessage, StateScope, SyncRun, SyncState, Written, WrittenCounts,
 };
 pub use status::{
-    Class, ConnectionStatus, Control, Level, Log, Place, Places, Status, StreamStatus,
+    Class, ConnectionStatus, Control, Level, Log, Place, Places, Receipt, Status, StreamStatus,
     StreamStatusKind,
 };
 pub use time::Timestamp;

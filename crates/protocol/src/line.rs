@@ -133,6 +133,12 @@ struct Wire<'a> {
     class: Option<&'a RawValue>,
     #[serde(borrow, rename = "_places")]
     places: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_receipts")]
+    receipts: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_requests")]
+    requests: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_up_to")]
+    up_to: Option<&'a RawValue>,
     #[serde(borrow, rename = "_ts")]
     ts: Option<&'a RawValue>,
 }
@@ -226,8 +232,14 @@ impl<'a> Line<'a> {
             Kind::Control => Message::Control(self.decode::<Control>(wire.control)?),
             Kind::Log => {
                 let log: Log = self.decode(wire.log)?;
-                let (places, written) = (optional(wire.places), optional(wire.written));
-                Message::Log(Log { places, written, ..log })
+                Message::Log(Log {
+                    places: optional(wire.places),
+                    written: optional(wire.written),
+                    receipts: optional(wire.receipts).unwrap_or_default(),
+                    requests: optional(wire.requests).unwrap_or_default(),
+                    up_to: optional(wire.up_to).unwrap_or_default(),
+                    ..log
+                })
             }
             Kind::Spec => Message::Spec(self.decode::<Spec>(wire.spec)?),
             Kind::Catalog => Message::Catalog(self.decode::<Catalog>(wire.catalog)?),

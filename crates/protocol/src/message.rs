@@ -56,6 +56,9 @@ impl Message {
             Self::Log(log) => Line::new("log", log)
                 .with("_places", log.places.as_ref())
                 .with("_written", log.written.as_ref())
+                .with("_receipts", (!log.receipts.is_empty()).then_some(&log.receipts))
+                .with("_requests", (!log.requests.is_empty()).then_some(&log.requests))
+                .with("_up_to", (!log.up_to.is_empty()).then_some(&log.up_to))
                 .end(out),
             Self::Progress(progress) => Line::new("progress", progress).end(out),
             Self::Eof(eof) => Line::new("eof", eof).end(out),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{TimeRange, Written};
+use crate::{TimeRange, Timestamp, Written};
 
 /// Who has to act on a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,22 @@ pub struct Place {
 /// Places by stream.
 pub type Places = BTreeMap<String, Place>;
 
+/// Something that a copy does not hold as it is at the source, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Receipt {
+    /// The stream; `None` where it concerns the source or the destination as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// Why, as one word of small letters and `_`, such as `gap` or `cut_cells`.
+    pub reason: String,
+    /// Records or values concerned since the last receipt for the same; 0 where nobody can know.
+    pub count: u64,
+    /// More about it, for people; the latest one counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
 /// A `log` message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Log {
@@ -160,12 +176,33 @@ pub struct Log {
     /// Counts that no state carried; in the envelope as `_written`.
     #[serde(skip)]
     pub written: Option<Written>,
+    /// What the copy does not hold and why, for summary and run log; in the envelope as
+    /// `_receipts`.
+    #[serde(skip)]
+    pub receipts: Vec<Receipt>,
+    /// Requests that a source made since the last log that carried this, by path; in the envelope
+    /// as `_requests`.
+    #[serde(skip)]
+    pub requests: BTreeMap<String, u64>,
+    /// By stream, the moment before which nothing happened that was not emitted before this log; in
+    /// the envelope as `_up_to`.
+    #[serde(skip)]
+    pub up_to: BTreeMap<String, Timestamp>,
 }
 
 impl Log {
     /// A log line with a level and a text.
     #[must_use]
     pub fn new(level: Level, message: impl Into<String>) -> Self {
-        Self { level, message: message.into(), data: None, places: None, written: None }
+        Self {
+            level,
+            message: message.into(),
+            data: None,
+            places: None,
+            written: None,
+            receipts: Vec::new(),
+            requests: BTreeMap::new(),
+            up_to: BTreeMap::new(),
+        }
     }
 }
