@@ -1,7 +1,6 @@
 //! SIGKILL of any of the three in the middle; the same command again ends equal to the oracle.
 
-use std::path::Path;
-
+use testkit::family;
 use testkit::postgres::Cluster;
 use testkit::program::{Running, Signal};
 use testkit::stripe::FakeStripe;
@@ -50,38 +49,15 @@ fn kill(running: &Running, victim: &str) {
     if victim == "sync-engine" {
         return running.signal(Signal::KILL);
     }
-    let child = children(running.id()).into_iter().find(|id| name(*id).starts_with(victim));
-    let child = child.unwrap_or_else(|| panic!("{victim} runs"));
-    let child = rustix::process::Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
-    rustix::process::kill_process(child, Signal::KILL).unwrap();
-}
-
-/// Processes whose parent is `parent`, from `/proc`.
-fn children(parent: u32) -> Vec<u32> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| {
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The name stands in parentheses and may hold spaces; state and parent follow it.
-        let after = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        let mut words = after.split(' ');
-        let (state, its_parent) = (words.next(), words.next());
-        state != Some("Z") && its_parent == Some(parent.to_string().as_str())
-    })
-    .collect()
-}
-
-/// The program's name as the kernel keeps it: its file's name, the first 15 bytes.
-fn name(id: u32) -> String {
-    let exe = std::fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
-    Path::new(&exe).file_name().unwrap_or_default().to_string_lossy().into_owned()
+    let child = family::children(running.id(), victim).pop();
+    assert!(family::kill(child.unwrap_or_else(|| panic!("{victim} runs"))));
 }
 
 /// Connectors end with the engine. Its children are known by the folder that only they share: none
 /// keeps it as its parent, and none is handed over to another.
 async fn assert_no_child_of(parent: u32) {
     let deadline = tokio::time::Instant::now() + testkit::program::DEADLINE;
-    while !children(parent).is_empty() {
+    while !family::children(parent, "").is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "children of {parent} live on");
         tokio::task::yield_now().await;
     }

@@ -3,6 +3,7 @@
 mod bench;
 mod catalog;
 mod suite;
+mod torture;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
         /// Connections that load at once
         connections: usize,
     },
+    /// Kill everything at random moments and compare the copy with the original.
+    Torture(torture::Options),
     /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
     Test,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
         Command::Test => suite::run(),
+        Command::Torture(options) => torture::run(&options),
         Command::Bench(Case::Load(options)) => bench::load(options),
         Command::BareLoad { url, connections } => bench::bare_load(&url, connections),
     };

@@ -7,6 +7,7 @@ mod failure;
 mod process;
 
 pub mod canonical;
+pub mod family;
 pub mod lines;
 pub mod postgres;
 pub mod program;
