@@ -19,12 +19,14 @@ const AT_ONCE: usize = 8;
 /// When the connection failed as a whole.
 pub(crate) async fn probe(
     client: &Client,
+    catalogue: &Catalogue,
     catalog: &ConfiguredCatalog,
     out: &mut Emitter,
 ) -> Result<(), Error> {
     let names = catalog.streams.iter().map(|configured| configured.stream.name.as_str());
-    let mut answers =
-        stream::iter(names).map(async |name| (name, ask(client, name).await)).buffered(AT_ONCE);
+    let mut answers = stream::iter(names)
+        .map(async |name| (name, ask(client, catalogue, name).await))
+        .buffered(AT_ONCE);
     while let Some((name, answer)) = answers.next().await {
         let (level, text) = verdict(name, answer)?;
         out.log(level, text).await?;
@@ -32,10 +34,10 @@ pub(crate) async fn probe(
     Ok(())
 }
 
-async fn ask(client: &Client, name: &str) -> Result<(), Failure> {
+async fn ask(client: &Client, catalogue: &Catalogue, name: &str) -> Result<(), Failure> {
     // A child comes with its parent.
-    let child = Catalogue::embedded().child(name).map(|child| child.parent.as_str());
-    let Some(facts) = Catalogue::embedded().list(child.unwrap_or(name)) else {
+    let child = catalogue.child(name).map(|child| child.parent.as_str());
+    let Some(facts) = catalogue.list(child.unwrap_or(name)) else {
         let error = Error::config(format!("`{name}`: there is no such stream"))
             .hint("`source-stripe discover` lists those that there are");
         return Err(Failure::Stream(error));

@@ -44,6 +44,8 @@ pub struct Config {
 /// The configuration once it was found to make sense.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// What is known of the version of Stripe's API that is read.
+    pub(crate) catalogue: &'static Catalogue,
     /// The key.
     pub(crate) api_key: Secret,
     /// The version that is sent with every request.
@@ -65,13 +67,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Looks at a configuration without talking to anybody.
+    /// Looks at a configuration for that version of Stripe's API, without talking to anybody.
     ///
     /// # Errors
     ///
     /// One line that names the key and what to write instead.
-    pub(crate) fn new(config: Config) -> Result<Self, Error> {
-        refuse_other_version(&config.api_version)?;
+    pub(crate) fn new(config: Config, catalogue: &'static Catalogue) -> Result<Self, Error> {
+        refuse_other_version(&config.api_version, catalogue)?;
         let live = mode(&config)?;
         let default_rate =
             |live_rate, test_rate| if live == Some(true) { live_rate } else { test_rate };
@@ -83,17 +85,19 @@ impl Settings {
             endpoint: rate(config.endpoint_rate_limit, default_rate(15, 10)),
             calls: config.max_api_calls,
         };
-        let usual = Wishes::default();
         let max_in_flight = config.max_in_flight.map_or(MAX_IN_FLIGHT, NonZeroU32::get);
+        let usual = Wishes::new(catalogue);
         Ok(Self {
+            catalogue,
             base_url: base_url(config.base_url.as_deref().unwrap_or(STRIPE))?,
             wishes: Wishes {
                 backfill_limit: config.backfill_limit,
-                list_params: list_params(&config.list_params)?,
+                list_params: list_params(&config.list_params, catalogue)?,
                 account_created: config.account_created.map(Timestamp::from_seconds),
                 relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
                 api_version: config.api_version.clone(),
                 expand_lists: config.expand_lists.unwrap_or(usual.expand_lists),
+                ..usual
             },
             api_key: config.api_key,
             api_version: config.api_version,
@@ -115,13 +119,13 @@ impl Settings {
     }
 }
 
-fn refuse_other_version(version: &str) -> Result<(), Error> {
-    let embedded = &Catalogue::embedded().api_version;
-    if version == embedded {
+fn refuse_other_version(version: &str, catalogue: &Catalogue) -> Result<(), Error> {
+    let known = &catalogue.api_version;
+    if version == known {
         return Ok(());
     }
     Err(Error::config(format!("reading --config: `api_version` `{version}` is not known here"))
-        .hint(format!("this program knows `{embedded}`")))
+        .hint(format!("this program knows `{known}`")))
 }
 
 /// The mode that a key says it is for (<https://docs.stripe.com/keys>), held against the owner's word.
@@ -171,10 +175,11 @@ fn base_url(text: &str) -> Result<String, Error> {
 
 fn list_params(
     asked: &BTreeMap<String, BTreeMap<String, Value>>,
+    catalogue: &Catalogue,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
     let mut all = BTreeMap::new();
     for (stream, params) in asked {
-        if Catalogue::embedded().list(stream).is_none() {
+        if catalogue.list(stream).is_none() {
             return Err(Error::config(format!(
                 "reading --config: `list_params` names `{stream}`, and there is no such stream"
             ))
@@ -215,7 +220,8 @@ mod tests {
         });
         let Value::Object(more) = config else { panic!("an object") };
         all.as_object_mut().unwrap().extend(more);
-        Settings::new(serde_json::from_value(all).unwrap()).map_err(|error| error.report())
+        let config = serde_json::from_value(all).unwrap();
+        Settings::new(config, Catalogue::embedded()).map_err(|error| error.report())
     }
 
     #[test]

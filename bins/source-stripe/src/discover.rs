@@ -3,7 +3,7 @@
 use connector::Error;
 use protocol::{Catalog, Stream};
 use serde_json::{Map, Value, json};
-use stripe_api::{Catalogue, StreamFacts};
+use stripe_api::StreamFacts;
 
 use crate::config::Settings;
 
@@ -26,7 +26,7 @@ const ON_REQUEST: [&str; 9] = [
 ///
 /// Never in practice: a schema that is no object.
 pub(crate) fn catalog(account_id: &str, settings: &Settings) -> Result<Catalog, Error> {
-    let catalogue = Catalogue::embedded();
+    let catalogue = settings.catalogue;
     let lists = catalogue.streams.iter().chain(&catalogue.v2_streams);
     let plain = lists.map(|facts| stream(facts, None, account_id, settings));
     let children = catalogue

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use connector::{About, Emitter, Error, ReadRequest, Source, Stop};
 use protocol::{Catalog, ConfiguredCatalog, Spec};
+use stripe_api::Catalogue;
 
 use crate::backfill::{Backfill, Start};
 use crate::client::Client;
@@ -60,7 +61,7 @@ impl Source for StripeSource {
     }
 
     fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self { settings: Settings::new(config)? })
+        Ok(Self { settings: Settings::new(config, Catalogue::embedded())? })
     }
 
     async fn check(
@@ -71,7 +72,7 @@ impl Source for StripeSource {
         let (client, _notices) = Client::open(&self.settings)?;
         let account = account::look_up(&client, &self.settings).await?;
         if let Some(catalog) = catalog {
-            check::probe(&client, catalog, out).await?;
+            check::probe(&client, self.settings.catalogue, catalog, out).await?;
         }
         Ok(account.describe(&self.settings))
     }

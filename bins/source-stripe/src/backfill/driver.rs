@@ -266,8 +266,8 @@ fn lost_task(error: tokio::task::JoinError) -> Error {
 }
 
 /// Why a name in the catalog cannot be read.
-fn unreadable(name: &str) -> Error {
-    match Catalogue::embedded().child(name) {
+fn unreadable(name: &str, catalogue: &Catalogue) -> Error {
+    match catalogue.child(name) {
         Some(child) => Error::config(format!(
             "reading `{name}`: its objects come with those of `{}`, which is not in the catalog",
             child.parent
@@ -288,7 +288,7 @@ pub(crate) async fn open(start: &Start, out: &mut Emitter) -> Result<(), Error> 
     }
     for name in &start.unknown {
         out.start(name, None).await?;
-        out.stream_error(name, &unreadable(name)).await?;
+        out.stream_error(name, &unreadable(name, start.catalogue)).await?;
     }
     Ok(())
 }

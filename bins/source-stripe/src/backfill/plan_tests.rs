@@ -1,6 +1,7 @@
 use connector::{Input, ReadRequest};
 use protocol::{ConfiguredCatalog, ConfiguredStream, SourceState, Stream, Timestamp};
 use serde_json::json;
+use stripe_api::Catalogue;
 
 use super::*;
 use crate::backfill::{Start, Wishes};
@@ -14,7 +15,7 @@ fn plan(names: &[&str], wishes: &Wishes) -> Plan {
 
 fn resumed(names: &[&str], streams: &serde_json::Value) -> Plan {
     let state = serde_json::from_value(json!({ "streams": streams })).unwrap();
-    begun(names, &Wishes::default(), state)
+    begun(names, &Wishes::new(Catalogue::embedded()), state)
 }
 
 fn begun(names: &[&str], wishes: &Wishes, state: SourceState) -> Plan {
@@ -51,7 +52,8 @@ fn ask_all(plan: &mut Plan) -> Vec<(String, PageRequest)> {
 
 #[test]
 fn every_stream_gets_its_first_page_before_any_its_second_and_unsplittable_ones_begin() {
-    let mut plan = plan(&["customers", "payment_methods", "charges"], &Wishes::default());
+    let mut plan =
+        plan(&["customers", "payment_methods", "charges"], &Wishes::new(Catalogue::embedded()));
     let asked = ask_all(&mut plan);
     let names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["payment_methods", "customers", "charges"]);
@@ -63,7 +65,7 @@ fn every_stream_gets_its_first_page_before_any_its_second_and_unsplittable_ones_
 
 #[test]
 fn a_first_page_is_asked_without_bounds_and_a_second_by_cursor() {
-    let mut plan = plan(&["subscriptions"], &Wishes::default());
+    let mut plan = plan(&["subscriptions"], &Wishes::new(Catalogue::embedded()));
     let first = plan.ask(0).unwrap();
     let query = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -79,7 +81,7 @@ fn a_first_page_is_asked_without_bounds_and_a_second_by_cursor() {
 
 #[test]
 fn a_state_is_of_what_was_emitted_while_the_next_page_is_on_its_way() {
-    let mut plan = plan(&["customers"], &Wishes::default());
+    let mut plan = plan(&["customers"], &Wishes::new(Catalogue::embedded()));
     let first = plan.ask(0).unwrap();
     let arrival = plan.streams[0].arrived(&first, &page(&[900, 800], true), 0).unwrap();
     let second = plan.ask(0).unwrap();
@@ -91,7 +93,7 @@ fn a_state_is_of_what_was_emitted_while_the_next_page_is_on_its_way() {
 
 #[test]
 fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
-    let wishes = Wishes { backfill_limit: Some(3), ..Wishes::default() };
+    let wishes = Wishes { backfill_limit: Some(3), ..Wishes::new(Catalogue::embedded()) };
     let mut plan = plan(&["customers"], &wishes);
     let first = plan.ask(0).unwrap();
     assert!(first.query.contains(&("limit".to_owned(), "3".to_owned())));
@@ -107,7 +109,8 @@ fn a_limit_of_records_is_never_passed_and_the_rest_is_remembered() {
 
 #[test]
 fn a_list_that_leads_nowhere_ends_in_an_error_not_in_a_loop() {
-    let mut plan = plan(&["customers", "reporting_report_types"], &Wishes::default());
+    let mut plan =
+        plan(&["customers", "reporting_report_types"], &Wishes::new(Catalogue::embedded()));
     let first = plan.ask(0).unwrap();
     let error = plan.streams[0].arrived(&first, &page(&[], true), 0).unwrap_err();
     assert!(error.report().contains("goes on, and is empty"), "{}", error.report());
@@ -124,7 +127,8 @@ fn a_range_is_split_into_what_there_is_room_for_where_enough_is_left() {
     let dense: Vec<i64> = (1_999_897..1_999_997).rev().collect();
     let ranges = |account_created: i64, room: usize| {
         let account_created = Some(Timestamp::from_seconds(account_created));
-        let mut plan = plan(&["customers"], &Wishes { account_created, ..Wishes::default() });
+        let mut plan =
+            plan(&["customers"], &Wishes { account_created, ..Wishes::new(Catalogue::embedded()) });
         let first = plan.ask(0).unwrap();
         let arrival = plan.streams[0].arrived(&first, &page(&dense, true), room).unwrap();
         assert_eq!(ask_all(&mut plan).len(), arrival.state.remaining.len());

@@ -25,6 +25,8 @@ pub(crate) struct GlobalState {
 /// What the owner's configuration says of a backfill.
 #[derive(Debug, Clone)]
 pub(crate) struct Wishes {
+    /// What is known of the version of Stripe's API that is read.
+    pub(crate) catalogue: &'static Catalogue,
     /// Most records to read of each stream.
     pub(crate) backfill_limit: Option<u64>,
     /// Further parameters by stream.
@@ -39,14 +41,16 @@ pub(crate) struct Wishes {
     pub(crate) expand_lists: bool,
 }
 
-impl Default for Wishes {
-    fn default() -> Self {
+impl Wishes {
+    /// Those of an owner who says nothing.
+    pub(crate) fn new(catalogue: &'static Catalogue) -> Self {
         Self {
+            catalogue,
             backfill_limit: None,
             list_params: BTreeMap::new(),
             account_created: None,
             relist_every: 86_400,
-            api_version: Catalogue::embedded().api_version.clone(),
+            api_version: catalogue.api_version.clone(),
             expand_lists: true,
         }
     }
@@ -63,6 +67,8 @@ pub(crate) struct Start {
     pub(crate) warnings: Vec<String>,
     /// The state to emit first, if there was none.
     pub(crate) global: Option<GlobalState>,
+    /// What is known of the version of Stripe's API that is read.
+    pub(crate) catalogue: &'static Catalogue,
 }
 
 impl Start {
@@ -73,20 +79,20 @@ impl Start {
             unknown: Vec::new(),
             warnings: changes(request, wishes),
             global: global(request, wishes, now),
+            catalogue: wishes.catalogue,
         };
         for configured in &request.catalog.streams {
             let name = &configured.stream.name;
-            if Catalogue::embedded()
-                .child(name)
-                .is_some_and(|child| is_selected(request, &child.parent))
-            {
+            let child = wishes.catalogue.child(name);
+            if child.is_some_and(|child| is_selected(request, &child.parent)) {
                 continue;
             }
-            let Some(facts) = Catalogue::embedded().list(name) else {
+            let Some(facts) = wishes.catalogue.list(name) else {
                 start.unknown.push(name.clone());
                 continue;
             };
-            let children: Vec<&ChildStream> = Catalogue::embedded()
+            let children: Vec<&ChildStream> = wishes
+                .catalogue
                 .children
                 .iter()
                 .filter(|child| child.parent == *name && is_selected(request, &child.facts.name))

@@ -15,7 +15,7 @@ fn start(names: &[&str], state: Value) -> Start {
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
     let state = serde_json::from_value(state).unwrap();
     let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
-    Start::new(&request, &Wishes::default(), NOW)
+    Start::new(&request, &Wishes::new(Catalogue::embedded()), NOW)
 }
 
 fn done_until(lt: &str) -> Value {

@@ -8,6 +8,7 @@ use connector::{Input, ReadRequest};
 use protocol::{ConfiguredCatalog, ConfiguredStream, SourceState, Stream, TimeRange, Timestamp};
 use serde_json::json;
 use serde_json::value::to_raw_value;
+use stripe_api::Catalogue;
 
 use super::account::{Account, BEGINNING, Query, SPAN};
 use crate::backfill::schedule::{Schedule, Turn};
@@ -102,7 +103,7 @@ pub(super) fn schedule(
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
     let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
     let account_created = Some(Timestamp::from_seconds(BEGINNING - SPAN - 86_400));
-    let wishes = Wishes { account_created, relist_every: 0, ..Wishes::default() };
+    let wishes = Wishes { account_created, relist_every: 0, ..Wishes::new(Catalogue::embedded()) };
     let now = BEGINNING + i64::try_from(now.as_secs()).unwrap();
     let start = Start::new(&request, &wishes, Timestamp::from_seconds(now));
     Schedule::new(start.plan, conditions.max_in_flight)
