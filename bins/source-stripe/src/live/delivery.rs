@@ -45,6 +45,14 @@ pub(crate) struct Delivery {
     pub(crate) answer: oneshot::Sender<Outcome>,
 }
 
+impl Delivery {
+    /// An event, and where its bringer hears what became of it.
+    pub(crate) fn new(body: Bytes, via: Via) -> (Self, oneshot::Receiver<Outcome>) {
+        let (answer, outcome) = oneshot::channel();
+        (Self { body, via, answer }, outcome)
+    }
+}
+
 /// Where the read loop takes deliveries from; it ends when nothing can bring any more.
 pub(crate) type Deliveries = mpsc::Receiver<Delivery>;
 

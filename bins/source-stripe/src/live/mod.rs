@@ -3,6 +3,10 @@
 //! Whatever brings an event checks that it is genuine and puts a [`Delivery`] into one bounded
 //! channel; the read loop takes it out, turns it into records, and says what became of it.
 
+mod body;
 mod delivery;
+mod door;
+mod listener;
+mod signature;
 
 pub(crate) use delivery::{Deliveries, Delivery, Outcome, Via, channel};

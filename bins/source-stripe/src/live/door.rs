@@ -1,0 +1,199 @@
+//! What becomes of one request to the listener, and the status that says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use connector::Stop;
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use protocol::{Secret, Timestamp};
+use serde::de::IgnoredAny;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use super::body::{self, NotRead, Whole};
+use super::delivery::{Delivery, Outcome, Via};
+use super::signature;
+
+/// The header that Stripe signs with.
+const SIGNATURE: &str = "stripe-signature";
+/// The path that says whether we listen.
+const HEALTH: &str = "/health";
+
+/// What those who connect may take of us together and each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Longest time for the head of a request, and between two requests of one connection.
+    pub(crate) head: Duration,
+    /// Longest time for the body after it.
+    pub(crate) body: Duration,
+    /// Longest time until the destination has confirmed; Stripe waits about as long.
+    pub(crate) confirmation: Duration,
+    /// Connections at once; more wait until one of these ends.
+    pub(crate) connections: usize,
+    /// Bytes of all bodies that are being read or waiting.
+    pub(crate) memory: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(20),
+            confirmation: Duration::from_secs(20),
+            connections: 512,
+            memory: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// Stripe's time, once it is known.
+pub(crate) type Clock = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
+
+/// Lets in what Stripe sends, and nothing else.
+pub(crate) struct Door {
+    /// The path for webhooks.
+    pub(crate) path: String,
+    /// Any of them may have signed.
+    pub(crate) secrets: Vec<Secret>,
+    /// Stripe's time.
+    pub(crate) clock: Clock,
+    /// The way to the read loop.
+    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    /// What those who connect may take.
+    pub(crate) bounds: Bounds,
+    /// Says when to close.
+    pub(crate) stop: Stop,
+    /// What became of requests so far.
+    pub(crate) counts: Counts,
+    room: Arc<Semaphore>,
+}
+
+/// What became of requests so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Confirmed.
+    pub(crate) kept: AtomicU64,
+    /// Genuine, and of no stream of the catalog.
+    pub(crate) not_ours: AtomicU64,
+    /// Not Stripe's, or no event.
+    pub(crate) refused: AtomicU64,
+    /// Genuine, and not confirmed in time: they come again.
+    pub(crate) put_off: AtomicU64,
+    /// Whether the last one that was genuine was answered with 200.
+    pub(crate) is_healthy: AtomicBool,
+}
+
+/// The answer to a request: a status, and a line for who looks at it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// Why.
+    pub(crate) text: String,
+}
+
+impl Reply {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+
+    fn bad(why: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, why.to_string())
+    }
+
+    fn later(why: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why)
+    }
+}
+
+impl From<NotRead> for Reply {
+    fn from(why: NotRead) -> Self {
+        let status = match why {
+            NotRead::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            NotRead::Cut => StatusCode::BAD_REQUEST,
+            NotRead::Slow => StatusCode::REQUEST_TIMEOUT,
+            NotRead::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, why.to_string())
+    }
+}
+
+impl Door {
+    /// A door for what is signed with one of `secrets` and comes to `path`.
+    pub(crate) fn new(
+        (path, secrets): (String, Vec<Secret>),
+        clock: Clock,
+        bounds: Bounds,
+        deliveries: mpsc::Sender<Delivery>,
+        stop: Stop,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(bounds.memory));
+        Self { path, secrets, clock, deliveries, bounds, stop, counts: Counts::default(), room }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let path = request.uri().path();
+        match *request.method() {
+            Method::GET | Method::HEAD if path == HEALTH => self.health(),
+            _ if path != self.path => {
+                let text = format!("nothing is here; webhooks are taken at {}", self.path);
+                Reply::new(StatusCode::NOT_FOUND, text)
+            }
+            Method::POST => self.count(self.take(request).await),
+            _ => Reply::new(StatusCode::METHOD_NOT_ALLOWED, "webhooks come by POST"),
+        }
+    }
+
+    fn health(&self) -> Reply {
+        if self.stop.is_requested() {
+            return Reply::later("stopping");
+        }
+        Reply::new(StatusCode::OK, "ok")
+    }
+
+    async fn take(&self, request: Request<Incoming>) -> Result<Outcome, Reply> {
+        let (head, body) = request.into_parts();
+        let Whole { bytes, _share } = body::read(body, &self.room, self.bounds.body).await?;
+        let signed = head.headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+        let now = (self.clock)().ok_or_else(|| Reply::later("starting"))?;
+        signature::verify(signed.unwrap_or_default(), &bytes, &self.secrets, now)
+            .map_err(Reply::bad)?;
+        if !is_object(&bytes) {
+            return Err(Reply::bad("the body is no JSON object"));
+        }
+        let (delivery, outcome) = Delivery::new(bytes, Via::Webhook);
+        if self.stop.is_requested() || self.deliveries.try_send(delivery).is_err() {
+            return Err(Reply::later("too much is waiting; it may come again"));
+        }
+        match timeout(self.bounds.confirmation, outcome).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) => Err(Reply::later("stopping; it may come again")),
+            Err(_) => Err(Reply::later("not confirmed in time; it may come again")),
+        }
+    }
+
+    fn count(&self, taken: Result<Outcome, Reply>) -> Reply {
+        let (count, reply) = match taken {
+            Ok(Outcome::Kept) => (&self.counts.kept, Reply::new(StatusCode::OK, "kept")),
+            Ok(Outcome::NotOurs) => {
+                (&self.counts.not_ours, Reply::new(StatusCode::OK, "of no stream that is read"))
+            }
+            Ok(Outcome::Refused(why)) => (&self.counts.refused, Reply::bad(why)),
+            Err(reply) if reply.status.is_server_error() => (&self.counts.put_off, reply),
+            Err(reply) => (&self.counts.refused, reply),
+        };
+        count.fetch_add(1, Relaxed);
+        if !reply.status.is_client_error() {
+            self.counts.is_healthy.store(reply.status.is_success(), Relaxed);
+        }
+        reply
+    }
+}
+
+fn is_object(body: &[u8]) -> bool {
+    let text = std::str::from_utf8(body).unwrap_or_default().trim_start();
+    text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
