@@ -30,7 +30,7 @@ Exit statuses:
     7  the destination failed or cannot be reached, or another run is at work
     8  done, but something is missing: a stream failed, a record was refused
        (--tolerate dead-letters,streams makes it 0)
-  130  stopped by Ctrl-C, 143 by SIGTERM; the state is saved";
+  130  stopped by Ctrl-C, 143 by SIGTERM; the state is saved (0 with --follow)";
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
@@ -186,6 +186,13 @@ pub(crate) struct SyncArgs {
         help_heading = "What"
     )]
     pub(crate) full_refresh: Vec<String>,
+    /// Go on with what changes until it is stopped; Ctrl-C and SIGTERM end it with status 0
+    #[arg(
+        long,
+        conflicts_with_all = ["until", "time_limit", "state_limit", "run_id"],
+        help_heading = "What"
+    )]
+    pub(crate) follow: bool,
     /// Stop after this many seconds; what is left is done by the next call (exit status 3)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub(crate) time_limit: Option<u64>,

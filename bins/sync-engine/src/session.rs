@@ -73,6 +73,7 @@ pub(crate) fn job(settings: Settings, state: &StateArgs) -> Job {
         run_id: None,
         trigger: trigger().to_owned(),
         limits: Limits::default(),
+        follow: false,
     }
 }
 

@@ -83,6 +83,7 @@ fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
         full_refresh,
         run_id: args.run_id.clone(),
         limits: limits(args),
+        follow: args.follow,
         ..session::job(settings, &args.state)
     })
 }

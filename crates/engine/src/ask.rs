@@ -110,6 +110,7 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
         store: keeper.describe(),
         stream_count: streams.len(),
         resumed_count: streams.iter().filter(|(_, how)| *how == Beginning::Resumed).count(),
+        follow: job.follow,
     };
     let time_ceiling = run.as_ref().and_then(|run| run.time_ceiling);
     Ok(Outlook { opening, streams, unfinished: run.map(|run| run.run_id), time_ceiling })

@@ -57,6 +57,8 @@ pub struct Opening {
     pub stream_count: usize,
     /// Streams that go on from a state.
     pub resumed_count: usize,
+    /// Whether it goes on until it is stopped.
+    pub follow: bool,
 }
 
 /// Whoever watches.

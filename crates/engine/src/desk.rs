@@ -13,6 +13,9 @@ use crate::store::{Pipeline, Store, StoreError};
 /// Shortest time between two notes in the run log, in milliseconds.
 const NOTE_EVERY: i64 = 1000;
 
+/// Longest time between two notes in the run log, in milliseconds.
+const NOTE_AT_LEAST: i64 = 60_000;
+
 /// The name under which the engine itself speaks.
 const ENGINE: &str = "engine";
 
@@ -147,20 +150,33 @@ impl<'a, C: Client> Desk<'a, C> {
         }
     }
 
+    /// Keeps in the run log how a run stands that has been at work for a while.
+    pub(crate) async fn tick(&mut self, run: &Run) {
+        let since = self.since_noted((self.now)()).unwrap_or(i64::MAX);
+        let is_news = self.record.as_ref().is_some_and(|record| !record.is_as(run));
+        if is_news || since >= NOTE_AT_LEAST {
+            self.note(run).await;
+        }
+    }
+
     /// Keeps in the run log which streams are done, so that a call that dies is continued there;
     /// once a second at most, as what is not noted is only read again.
     async fn note(&mut self, run: &Run) {
         let now = (self.now)();
-        let since = self.noted.map(|then| now.millis().saturating_sub(then.millis()));
-        if self.broken.is_some() || since.is_some_and(|since| since < NOTE_EVERY) {
+        let too_soon = self.since_noted(now).is_some_and(|since| since < NOTE_EVERY);
+        if self.broken.is_some() || too_soon {
             return;
         }
         self.noted = Some(now);
         let Some(mut record) = self.record.take() else { return };
-        record.take(&run.state.sync_run.progress);
+        record.note(run, now);
         // What could not be noted is read again; the end of the run tells of a store that is away.
         self.store.save_run(&record).await.ok();
         self.record = Some(record);
+    }
+
+    fn since_noted(&self, now: Timestamp) -> Option<i64> {
+        self.noted.map(|then| now.millis().saturating_sub(then.millis()))
     }
 
     /// The call is a part of this run from here on.

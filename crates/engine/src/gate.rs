@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    Class, ConfiguredCatalog, ConfiguredStream, ConnectionStatus, DecodeError, Kind, Level, Line,
-    Log, Message, StateMessage, StateScope, Status, StreamStatus, StreamStatusKind, Timestamp,
+    Class, ConfiguredCatalog, ConfiguredStream, ConnectionStatus, DecodeError, Kind, Line, Message,
+    StateMessage, StateScope, Status, StreamStatus, StreamStatusKind, Timestamp,
     peek_record_stream, stamp_line,
 };
 use serde_json::value::RawValue;
@@ -16,8 +16,8 @@ use crate::project;
 /// What the engine has to know of a line that passed, before the line can come out again.
 #[derive(Debug, Clone)]
 pub enum Note {
-    /// A word to the client.
-    Log(Log),
+    /// A word to the client that somebody should look at.
+    Warning(String),
     /// The source itself says that a stream failed.
     StreamFailed(String),
     /// The source cannot work.
@@ -28,6 +28,8 @@ pub enum Note {
 #[derive(Debug)]
 pub struct Gate {
     emitted_by: String,
+    /// Whether records and states may follow `complete`.
+    follow: bool,
     streams: BTreeMap<String, Passage>,
     strangers: BTreeMap<String, u64>,
     told: BTreeSet<String>,
@@ -53,6 +55,7 @@ enum Phase {
     #[default]
     Waiting,
     Open,
+    Completed,
     Ended,
 }
 
@@ -67,6 +70,7 @@ impl Gate {
         };
         Self {
             emitted_by: emitted_by.to_owned(),
+            follow: false,
             streams: catalog.streams.iter().map(passage).collect(),
             strangers: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -75,6 +79,14 @@ impl Gate {
             failure: None,
             notes: Vec::new(),
         }
+    }
+
+    /// The same for a source that follows: records and states of a stream may come after its
+    /// `complete`.
+    #[must_use]
+    pub const fn following(mut self) -> Self {
+        self.follow = true;
+        self
     }
 
     /// Appends to `out` what goes on of one line, `\n` included.
@@ -90,7 +102,7 @@ impl Gate {
     ) -> Result<(), DecodeError> {
         if let Some(stream) = peek_record_stream(raw)
             && let Some(passage) = self.streams.get_mut(stream)
-            && passage.phase == Phase::Open
+            && passage.phase.flows(self.follow)
             && passage.fields.is_none()
         {
             passage.count();
@@ -152,7 +164,7 @@ impl Gate {
 
     /// Streams that the source did not bring to an end.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
-        let open = self.streams.iter().filter(|(_, passage)| passage.phase != Phase::Ended);
+        let open = self.streams.iter().filter(|(_, passage)| !passage.phase.is_terminal());
         open.map(|(name, _)| name.as_str())
     }
 
@@ -191,7 +203,7 @@ impl Gate {
             Some(line) => out.extend_from_slice(&line),
             None => append(out, line.raw),
         }
-        self.check_order(&record.stream, phase, "a record");
+        self.check_flow(&record.stream, phase, "a record");
         Ok(())
     }
 
@@ -206,7 +218,7 @@ impl Gate {
                     "`{stream}`: the source says it emitted {said} records before a state, {seen} came"
                 ));
             }
-            self.check_order(stream, phase, "a state");
+            self.check_flow(stream, phase, "a state");
         }
         self.state_count = self.state_count.saturating_add(1);
         append(out, raw);
@@ -242,6 +254,9 @@ impl Gate {
         match &status.kind {
             StreamStatusKind::Start { .. } => passage.phase = Phase::Open,
             StreamStatusKind::RangeComplete { .. } => {}
+            StreamStatusKind::Complete if before != Phase::Ended => {
+                passage.phase = Phase::Completed;
+            }
             StreamStatusKind::Complete
             | StreamStatusKind::Skip { .. }
             | StreamStatusKind::Error { .. } => passage.phase = Phase::Ended,
@@ -252,17 +267,23 @@ impl Gate {
         let opens = matches!(status.kind, StreamStatusKind::Start { .. });
         // A stream that cannot even begin may say so at once.
         let ends_early = before == Phase::Waiting && status.kind.is_terminal();
-        if before == Phase::Ended || !(opens || ends_early) {
+        if before != Phase::Waiting || !(opens || ends_early) {
             self.check_order(&status.stream, before, "a status");
         }
         true
+    }
+
+    fn check_flow(&mut self, stream: &str, phase: Phase, what: &str) {
+        if !phase.flows(self.follow) {
+            self.check_order(stream, phase, what);
+        }
     }
 
     fn check_order(&mut self, stream: &str, phase: Phase, what: &str) {
         let when = match phase {
             Phase::Open => return,
             Phase::Waiting => "before its `start`",
-            Phase::Ended => "after its last status",
+            Phase::Completed | Phase::Ended => "after its last status",
         };
         let fault = format!("{} sent {what} of `{stream}` {when}", self.emitted_by);
         self.warn_once(&format!("order of {stream}"), fault);
@@ -277,7 +298,21 @@ impl Gate {
 
     fn warn_once(&mut self, subject: &str, message: String) {
         if self.told.insert(subject.to_owned()) {
-            self.notes.push(Note::Log(Log::new(Level::Warn, message)));
+            self.notes.push(Note::Warning(message));
+        }
+    }
+}
+
+impl Phase {
+    /// Whether records and states are in place.
+    fn flows(self, follow: bool) -> bool {
+        self == Self::Open || (follow && self == Self::Completed)
+    }
+
+    const fn is_terminal(self) -> bool {
+        match self {
+            Self::Waiting | Self::Open => false,
+            Self::Completed | Self::Ended => true,
         }
     }
 }
@@ -319,11 +354,11 @@ mod tests {
     }
 
     fn warnings(gate: &mut Gate) -> Vec<String> {
-        let log = |note| match note {
-            Note::Log(log) => Some(log.message),
+        let text = |note| match note {
+            Note::Warning(text) => Some(text),
             Note::StreamFailed(_) | Note::ConnectionFailed(_) => None,
         };
-        gate.take_notes().into_iter().filter_map(log).collect()
+        gate.take_notes().into_iter().filter_map(text).collect()
     }
 
     const START: &str =
@@ -366,6 +401,20 @@ mod tests {
         pass(&mut gate, &complete);
         assert_eq!(warnings(&mut gate), ["source/test sent a status of `b` after its last status"]);
         assert_eq!(gate.unfinished().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_source_that_follows_goes_on_after_complete_and_only_with_records_and_states() {
+        let mut gate = gate().following();
+        let state = r#"{"type":"source_state","source_state":{"stream":"a","data":{}}}"#;
+        let complete = START.replace("start", "complete");
+        for line in [START, &complete, RECORD, state, RECORD] {
+            assert!(!pass(&mut gate, line).is_empty());
+        }
+        assert!(gate.take_notes().is_empty());
+        assert_eq!(gate.passed().next(), Some(("a", 2)));
+        pass(&mut gate, START);
+        assert_eq!(warnings(&mut gate), ["source/test sent a status of `a` after its last status"]);
     }
 
     #[test]

@@ -58,8 +58,8 @@ pub async fn read(
         tokio::select! {
             biased;
             asked = stop.changed() => obey(asked, &mut child),
-            Some(note) = notes.recv() => if let (Note::Log(log), Some(listener)) = (note, &listener) {
-                listener("engine", &log.message);
+            Some(note) = notes.recv() => if let (Note::Warning(text), Some(listener)) = (note, &listener) {
+                listener("engine", &text);
             },
             Some(pumped) = pumping.join_next() => break pumped.ok(),
         }

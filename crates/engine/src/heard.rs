@@ -33,7 +33,7 @@ impl Heard {
                 self.failed_at_source.insert(stream.clone());
             }
             Note::ConnectionFailed(status) => self.source_refusal = Some(status.clone()),
-            Note::Log(_) => {}
+            Note::Warning(_) => {}
         }
     }
 

@@ -56,6 +56,9 @@ pub struct Job {
     pub trigger: String,
     /// When to stop before the end.
     pub limits: Limits,
+    /// Whether to go on with what changes until it is stopped. Such a run has no upper bound of
+    /// time and is not continued by another: the next one begins where the state is.
+    pub follow: bool,
 }
 
 /// What holds for every stream that does not say otherwise.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Pure: [`catalog`], [`config`], [`gate`], [`reduce`], [`progress`], [`outcome`], [`pipeline`],
-//! [`runlog`].
+//! [`runlog`], [`tally`].
 //! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read in the order below.
 //! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
 
@@ -45,6 +45,7 @@ pub mod reduce;
 pub mod resolve;
 pub mod runlog;
 pub mod store;
+pub mod tally;
 
 pub use arrange::{setup, teardown};
 pub use ask::{Beginning, Outlook, check, dead_letters, discover, foresee};

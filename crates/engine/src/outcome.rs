@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Class, Eof, EofError, EofReason, Progress, RunStatus, StreamRunStatus, SyncState, exit,
+    Class, Eof, EofError, EofReason, Progress, Receipt, RunStatus, StreamRunStatus, SyncState, exit,
 };
 
 use crate::failure::{Failure, Side};
-use crate::runlog::{Receipt, receipts};
+use crate::runlog::receipts;
 use crate::stop::StopCause;
+use crate::tally::Tally;
 
 /// How a run ended, before it is judged.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct Ending {
     pub failures: Vec<Failure>,
     /// Who stopped it.
     pub stopped: Option<StopCause>,
+    /// Whether it was to go on until it was stopped, and had the time to end in order then.
+    pub followed: bool,
     /// Differences between counts that nothing explains.
     pub mismatches: Vec<String>,
     /// Streams that the source left without a last status.
@@ -27,6 +30,16 @@ pub struct Ending {
     pub at_limit: Vec<String>,
     /// Records and states dropped because nobody asked for their stream, by stream.
     pub dropped: BTreeMap<String, u64>,
+    /// What connectors gave account of in the whole run.
+    pub tally: Tally,
+}
+
+impl Ending {
+    /// Whether a run that was to follow was asked to stop, and did so in order.
+    #[must_use]
+    pub const fn is_stopped_follow(&self) -> bool {
+        self.followed && matches!(self.stopped, Some(StopCause::Interrupt | StopCause::Terminate))
+    }
 }
 
 /// What a run came to.
@@ -83,7 +96,8 @@ pub fn conclude(ending: Ending, state: SyncState, request: Progress) -> Outcome 
         reason: reason(&ending),
         error: error(&ending),
     };
-    let receipts = receipts(&eof.run_progress, &ending.dropped);
+    let mut receipts = receipts(&eof.run_progress, &ending.dropped);
+    receipts.extend(ending.tally.receipts.iter().cloned());
     Outcome { exit: exit_status(&ending, &eof), eof, ending, receipts }
 }
 
@@ -128,6 +142,10 @@ pub fn worst(statuses: impl IntoIterator<Item = u8>) -> u8 {
 fn exit_status(ending: &Ending, eof: &Eof) -> u8 {
     let streams = || eof.run_progress.streams.values();
     let failures = ending.failures.iter().map(exit_of);
+    if ending.is_stopped_follow() {
+        // Nobody waits for its end but whoever asked for it.
+        return worst(failures.chain((!ending.mismatches.is_empty()).then_some(exit::FAILED)));
+    }
     let stopped = ending.stopped.map(|cause| match cause {
         StopCause::Interrupt => exit::INTERRUPTED,
         StopCause::Terminate => exit::TERMINATED,
@@ -256,6 +274,10 @@ mod tests {
         check(stopped(StopCause::StateLimit), Started, exit::MORE, EofReason::StateLimit, true);
         check(open(true), Started, exit::MORE, Complete, true);
         check(open(false), Started, exit::INCOMPLETE, Complete, true);
+        let followed = |cause| Ending { followed: true, ..stopped(cause) };
+        check(followed(StopCause::Terminate), Completed, exit::OK, Signal, true);
+        check(followed(StopCause::Interrupt), Errored, exit::OK, Signal, true);
+        check(followed(StopCause::ClientGone), Completed, exit::MORE, Signal, true);
         let at_limit = Ending { at_limit: unfinished.clone(), ..Ending::default() };
         check(at_limit, Completed, exit::MORE, Complete, true);
     }

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) stall: Duration,
     /// Whether the run began in an earlier call.
     pub(crate) is_continued: bool,
+    /// Whether the source goes on until it is stopped.
+    pub(crate) follow: bool,
 }
 
 /// Prepares a job; afterwards the desk has the store, open for saving, and the run begins where
@@ -60,11 +62,12 @@ pub(crate) async fn prepare<C: Client>(
         store: desk.store.describe(),
         stream_count: catalog.streams.len(),
         resumed_count: resumed_count(&catalog, &run),
+        follow: job.follow,
     })
     .await;
     let budget = Budget::new(&job.limits, began, destination.spec.soft_limit_fraction);
-    let stall = job.limits.stall;
-    Ok((Plan { name, source, destination, catalog, budget, stall, is_continued }, run))
+    let (stall, follow) = (job.limits.stall, job.follow);
+    Ok((Plan { name, source, destination, catalog, budget, stall, is_continued, follow }, run))
 }
 
 /// Takes the pipeline where that was not possible before, and looks again at what is known of it.
@@ -145,6 +148,9 @@ async fn begin<C: Client>(host: &Host, kept: Kept, desk: &mut Desk<'_, C>) -> Re
     Ok(run)
 }
 
+/// Runs of which one may have made the last request of the month.
+const RECENT: u32 = 20;
+
 /// The run that this call belongs to: one that was not finished, or a new one.
 async fn enter<C: Client>(
     job: &Job,
@@ -153,23 +159,27 @@ async fn enter<C: Client>(
     afresh: &BTreeSet<String>,
     desk: &mut Desk<'_, C>,
 ) -> Result<RunRecord, Failure> {
+    let recent = desk.store.runs(RECENT).await.map_err(|error| desk.failure(&error))?;
     let found = match &job.run_id {
         Some(run_id) => desk.store.run(run_id).await,
-        None if job.full_refresh.is_some() => Ok(None),
-        None => desk
-            .store
-            .runs(1)
-            .await
-            .map(|mut runs| runs.pop().filter(|run| run.goes_on_with(names(catalog)))),
+        None if job.full_refresh.is_some() || job.follow => Ok(None),
+        None => {
+            let latest = recent.first().filter(|run| run.goes_on_with(names(catalog)));
+            Ok(latest.cloned())
+        }
     };
     let mut record = found.map_err(|error| desk.failure(&error))?.unwrap_or_else(|| {
         let name = job.run_id.as_ref().unwrap_or(&host.run_id);
-        RunRecord::new(name, &job.trigger, (host.now)())
+        let record = RunRecord::new(name, &job.trigger, (host.now)());
+        if job.follow { record.following() } else { record }
     });
     if job.full_refresh == Some(FullRefresh::All) {
         record.progress.streams.clear();
     }
     record.progress.streams.retain(|stream, _| !afresh.contains(stream));
+    for run in &recent {
+        record.tally.carry(&run.tally, (host.now)());
+    }
     record.begin_call();
     Ok(record)
 }
@@ -179,6 +189,7 @@ fn join(run: &mut Run, catalog: &mut ConfiguredCatalog, record: &RunRecord, now:
     let known = &record.progress.streams;
     let done = known.iter().filter(|(_, stream)| stream.status.is_terminal());
     let done: BTreeSet<String> = done.map(|(name, _)| name.clone()).collect();
+    run.tally.clone_from(&record.tally);
     let of_run = &mut run.state.sync_run;
     of_run.progress = progress::resumed(record.progress.clone(), names(catalog), now);
     leave_out_done(catalog, &done);

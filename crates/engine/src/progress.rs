@@ -54,7 +54,7 @@ pub fn fold(progress: &mut Progress, message: &Message, ts: Timestamp) {
                 }
             }
             if let Some(written) = &state.written {
-                add_written(progress, written);
+                add_written(progress, written, ts);
             }
         }
         Message::StreamStatus(status) => {
@@ -70,7 +70,11 @@ pub fn fold(progress: &mut Progress, message: &Message, ts: Timestamp) {
         Message::Log(log) => {
             if let Some(written) = &log.written {
                 touch(progress, ts);
-                add_written(progress, written);
+                add_written(progress, written, ts);
+            }
+            for (stream, moment) in &log.up_to {
+                let up_to = &mut entry(progress, stream).up_to;
+                *up_to = (*up_to).max(Some(*moment));
             }
         }
         Message::Spec(_)
@@ -117,12 +121,15 @@ fn entry<'p>(progress: &'p mut Progress, stream: &str) -> &'p mut StreamProgress
     progress.streams.entry(stream.to_owned()).or_default()
 }
 
-fn add_written(progress: &mut Progress, written: &Written) {
+fn add_written(progress: &mut Progress, written: &Written, ts: Timestamp) {
     for (name, counts) in written {
         let stream = entry(progress, name);
         let before = stream.record_count;
         stream.record_count = written_count(stream);
         stream.add_written(counts);
+        if counts.created > 0 || counts.updated > 0 || counts.deleted > 0 {
+            stream.changed_at = Some(ts);
+        }
         let after = stream.record_count;
         let total = &mut progress.derived.total_record_count;
         *total = total.saturating_sub(before).saturating_add(after);
@@ -282,6 +289,22 @@ mod tests {
         assert_eq!(progress.streams["a"].record_count, 4);
         assert_eq!(progress.derived.total_record_count, 4);
         assert_eq!(progress.streams["a"].state_count, 2);
+    }
+
+    #[test]
+    fn how_fresh_a_stream_is_never_falls_and_only_a_change_is_one() {
+        let told = |moment: &str| {
+            message(&format!(
+                r#"{{"type":"log","log":{{"level":"debug","message":""}},"_up_to":{{"a":"{moment}"}}}}"#
+            ))
+        };
+        let mut progress = fresh(["a"].into_iter(), at(0));
+        fold(&mut progress, &told("1970-01-01T00:00:09Z"), at(10));
+        fold(&mut progress, &told("1970-01-01T00:00:05Z"), at(11));
+        fold(&mut progress, &state(r#"{"a":{"updated":1}}"#), at(12));
+        fold(&mut progress, &state(r#"{"a":{"unchanged":1,"stale":1}}"#), at(13));
+        let stream = &progress.streams["a"];
+        assert_eq!((stream.up_to, stream.changed_at), (Some(at(9)), Some(at(12))));
     }
 
     proptest! {

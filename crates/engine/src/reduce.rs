@@ -8,6 +8,7 @@ use protocol::{
 use serde_json::value::RawValue;
 
 use crate::progress;
+use crate::tally::Tally;
 
 /// What was confirmed since the store was last written, to be saved in one step.
 ///
@@ -46,6 +47,8 @@ pub struct Run {
     pub saved: SourceState,
     /// Progress of this call alone.
     pub request: Progress,
+    /// What connectors gave account of, over all calls of the run.
+    pub tally: Tally,
 }
 
 impl Run {
@@ -58,7 +61,10 @@ impl Run {
                 self.keep(state);
                 self.mark(state.written.as_ref());
             }
-            Message::Log(log) => self.mark(log.written.as_ref()),
+            Message::Log(log) => {
+                self.mark(log.written.as_ref());
+                self.tally.fold(log, ts);
+            }
             Message::Spec(_)
             | Message::ConnectionStatus(_)
             | Message::Catalog(_)

@@ -66,11 +66,13 @@ async fn legs<C: Client>(
             return Ending {
                 failures: leg.failures,
                 stopped: leg.stopped,
+                followed: plan.follow && !leg.killed,
                 mismatches: leg.differences,
                 unfinished: leg.unfinished,
                 limited,
                 at_limit: leg.at_limit,
                 dropped: leg.dropped,
+                ..Ending::default()
             };
         }
         leave_out(&mut plan.catalog, &leg.failed_streams, desk, run, host).await;
@@ -127,6 +129,7 @@ async fn asked_to_stop(stop: &mut StopReceiver) -> StopCause {
 }
 
 async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Outcome {
+    let ending = Ending { tally: run.tally, ..ending };
     let mut state = run.state;
     // What was not saved was not shown either, and is not handed out.
     state.source = run.saved;

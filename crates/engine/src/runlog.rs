@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{EofReason, Progress, RunStatus, StreamProgress, StreamRunStatus, Timestamp};
+use protocol::{
+    EofReason, Progress, Receipt, RunStatus, StreamProgress, StreamRunStatus, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+use crate::reduce::Run;
+use crate::tally::Tally;
 
 /// A run as the run log keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,12 +19,18 @@ pub struct RunRecord {
     pub run_id: String,
     /// What started it: a person's terminal, or a program.
     pub trigger: String,
-    /// Upper bound of time, frozen when the run began.
+    /// Whether it follows: it goes on until it is stopped, and no other call goes on with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub follow: bool,
+    /// Upper bound of time, frozen when the run began; none for one that follows.
     pub time_ceiling: Option<Timestamp>,
     /// When its first call began.
     pub started_at: Option<Timestamp>,
     /// When its last call ended; `None` while one runs, or when it died.
     pub ended_at: Option<Timestamp>,
+    /// When it was last written here while it was at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noted_at: Option<Timestamp>,
     /// How many calls it took so far.
     pub calls: u32,
     /// Where it stands.
@@ -37,22 +47,10 @@ pub struct RunRecord {
     pub record_count: u64,
     /// What came and was not kept, or did not come, each with the reason.
     pub receipts: Vec<Receipt>,
+    /// What connectors gave account of over all calls: receipts of their own, requests made.
+    pub tally: Tally,
     /// Its progress over all calls.
     pub progress: Progress,
-}
-
-/// Something that a copy does not hold, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The stream.
-    pub stream: String,
-    /// Why: `refused`, `stale`, `not_selected`, `left_out`, `failed`.
-    pub reason: String,
-    /// Records concerned; 0 where nobody can know.
-    pub count: u64,
-    /// More about it, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
 }
 
 impl RunRecord {
@@ -69,10 +67,16 @@ impl RunRecord {
         }
     }
 
+    /// The same for a run that goes on until it is stopped.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self { follow: true, time_ceiling: None, ..self }
+    }
+
     /// Whether a later call may go on with it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.has_more || self.ended_at.is_none()
+        !self.follow && (self.has_more || self.ended_at.is_none())
     }
 
     /// Whether a call that wants `streams` goes on with this run: something of them is left, or
@@ -111,16 +115,30 @@ impl RunRecord {
         }
         let dropped = self.receipts.iter().filter(|receipt| receipt.reason == NOT_SELECTED);
         let mut dropped: BTreeMap<String, u64> =
-            dropped.map(|receipt| (receipt.stream.clone(), receipt.count)).collect();
+            dropped.filter_map(|receipt| Some((receipt.stream.clone()?, receipt.count))).collect();
         for (stream, count) in &outcome.ending.dropped {
             let sum = dropped.entry(stream.clone()).or_default();
             *sum = sum.saturating_add(*count);
         }
+        self.tally.clone_from(&outcome.ending.tally);
         self.receipts = receipts(&eof.run_progress, &dropped);
+        self.receipts.extend(self.tally.receipts.iter().cloned());
     }
 
-    /// Takes in where it stands.
-    pub fn take(&mut self, progress: &Progress) {
+    /// Takes in where it stands while it is at work.
+    pub fn note(&mut self, run: &Run, now: Timestamp) {
+        self.noted_at = Some(now);
+        self.take(&run.state.sync_run.progress);
+        self.tally = run.tally.clone();
+    }
+
+    /// Whether this is how the run stands, but for the time that has passed.
+    #[must_use]
+    pub fn is_as(&self, run: &Run) -> bool {
+        self.progress.streams == run.state.sync_run.progress.streams && self.tally == run.tally
+    }
+
+    fn take(&mut self, progress: &Progress) {
         self.progress = progress.clone();
         self.record_count = progress.derived.total_record_count;
     }
@@ -128,13 +146,14 @@ impl RunRecord {
 
 const NOT_SELECTED: &str = "not_selected";
 
-/// What the copy does not hold, by stream and reason.
+/// What the copy does not hold, by stream and reason: `refused`, `stale`, `not_selected`,
+/// `left_out`, `failed`.
 #[must_use]
 pub fn receipts(progress: &Progress, dropped: &BTreeMap<String, u64>) -> Vec<Receipt> {
     let mut found = Vec::new();
     for (name, stream) in &progress.streams {
         let receipt = |reason: &str, count| Receipt {
-            stream: name.clone(),
+            stream: Some(name.clone()),
             reason: reason.to_owned(),
             count,
             message: None,
@@ -153,7 +172,7 @@ pub fn receipts(progress: &Progress, dropped: &BTreeMap<String, u64>) -> Vec<Rec
         found.extend(counts.map(|(reason, count)| receipt(reason, count)));
     }
     found.extend(dropped.iter().map(|(stream, count)| Receipt {
-        stream: stream.clone(),
+        stream: Some(stream.clone()),
         reason: NOT_SELECTED.to_owned(),
         count: *count,
         message: None,
@@ -208,8 +227,10 @@ mod tests {
         record.end_call(&outcome, Timestamp::from_seconds(9));
         assert_eq!(record.progress.streams["a"].status, StreamRunStatus::Started);
         assert!(record.is_open());
-        let told =
-            |receipt: &Receipt| format!("{} {} {}", receipt.stream, receipt.reason, receipt.count);
+        let told = |receipt: &Receipt| {
+            let stream = receipt.stream.as_deref().unwrap_or_default();
+            format!("{stream} {} {}", receipt.reason, receipt.count)
+        };
         let told: Vec<String> = record.receipts.iter().map(told).collect();
         assert_eq!(told, ["b left_out 0", "b stale 2", "x not_selected 6"]);
         assert_eq!(record.receipts[0].message.as_deref(), Some("not enabled"));

@@ -75,6 +75,12 @@ pub struct StreamProgress {
     /// What has been read: sorted, merged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_ranges: Option<Vec<Range>>,
+    /// When the destination last confirmed that a row came, changed or went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+    /// The moment before which nothing happened that the copy does not hold, where the source says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Timestamp>,
     /// New rows.
     pub created_count: u64,
     /// Rows replaced by a newer version.

@@ -42,14 +42,17 @@ pub(crate) struct Plain {
     /// Streams that are done, until the progress that counts their records comes.
     done: Vec<String>,
     last_totals: Option<Timestamp>,
+    /// Records at the last totals of a run that follows: where nothing came, nothing is said.
+    followed: Option<u64>,
 }
 
 impl Plain {
     pub(crate) const fn new(volume: Volume) -> Self {
-        Self { volume, done: Vec::new(), last_totals: None }
+        Self { volume, done: Vec::new(), last_totals: None, followed: None }
     }
 
     pub(super) fn open(&mut self, opening: &Opening) {
+        self.followed = opening.follow.then_some(0);
         if self.volume >= Volume::Usual {
             crate::say(&opening_line(opening));
         }
@@ -120,6 +123,11 @@ impl Plain {
         if ts.millis().saturating_sub(since.millis()) < EVERY || self.volume < Volume::Usual {
             return;
         }
+        let records = progress.derived.total_record_count;
+        if self.followed.is_some_and(|before| before == records) {
+            return;
+        }
+        self.followed = self.followed.map(|_| records);
         self.last_totals = Some(ts);
         let streams = progress.streams.values();
         let ended = streams.filter(|stream| stream.status.is_terminal()).count();
@@ -145,8 +153,9 @@ pub(crate) fn opening_line(opening: &Opening) -> String {
         0 => String::new(),
         resumed => format!(", {resumed} go on from where they were"),
     };
+    let follow = if opening.follow { ", followed until it is stopped" } else { "" };
     format!(
-        "{}{account}{mode} -> {}: {} streams{resumed}",
+        "{}{account}{mode} -> {}: {} streams{resumed}{follow}",
         opening.source, opening.destination, opening.stream_count
     )
 }
@@ -192,12 +201,15 @@ mod tests {
             store: "s".to_owned(),
             stream_count: 41,
             resumed_count: 3,
+            follow: false,
         };
         assert_eq!(
             opening_line(&opening),
             "stripe acct_1 (test data) -> Postgres database `shop` at db:5432, schema `stripe`: \
              41 streams, 3 go on from where they were"
         );
+        let live = Opening { follow: true, resumed_count: 0, ..opening };
+        assert!(opening_line(&live).ends_with(": 41 streams, followed until it is stopped"));
     }
 
     #[test]

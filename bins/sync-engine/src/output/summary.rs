@@ -2,8 +2,7 @@
 //! to do next. Pure.
 
 use engine::outcome::Outcome;
-use engine::runlog::Receipt;
-use protocol::{StreamProgress, StreamRunStatus, exit};
+use protocol::{Receipt, StreamProgress, StreamRunStatus, exit};
 
 use super::plain::{Volume, counts};
 use crate::table::{count, duration};
@@ -15,8 +14,10 @@ pub(crate) fn summary(outcome: &Outcome, volume: Volume) -> Vec<String> {
     if volume >= Volume::Usual && !progress.streams.is_empty() {
         lines.push(came(outcome));
         lines.push(ended(outcome));
+        lines.extend(requests(outcome));
         lines.extend(told(outcome, StreamRunStatus::Skipped, "left out"));
         lines.extend(not_kept(outcome, "not_selected", "dropped, as nobody asked for the stream"));
+        lines.extend(outcome.ending.tally.receipts.iter().map(receipt));
     }
     lines.extend(told(outcome, StreamRunStatus::Errored, "failed"));
     let refused = "could not be stored; `sync-engine dead-letters list` says why";
@@ -49,9 +50,28 @@ fn not_kept(outcome: &Outcome, reason: &str, what: &str) -> Vec<String> {
     let receipts = outcome.receipts.iter().filter(|receipt| receipt.reason == reason);
     let line = |receipt: &Receipt| {
         let noun = if receipt.count == 1 { "record" } else { "records" };
-        format!("{}: {} {noun} {what}", receipt.stream, count(receipt.count))
+        let stream = receipt.stream.as_deref().unwrap_or_default();
+        format!("{stream}: {} {noun} {what}", count(receipt.count))
     };
     receipts.map(line).collect()
+}
+
+/// What it cost at the source, where the source counts that.
+fn requests(outcome: &Outcome) -> Option<String> {
+    let tally = &outcome.ending.tally;
+    let made = tally.request_count();
+    let in_month = format!("{} in {}", count(tally.month_requests), tally.month);
+    (made > 0).then(|| format!("requests to the source: {}; {in_month}", count(made)))
+}
+
+/// What a connector gives account of, in its own words where it has any.
+fn receipt(receipt: &Receipt) -> String {
+    let stream = receipt.stream.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let number =
+        if receipt.count > 0 { format!("{} ", count(receipt.count)) } else { String::new() };
+    let reason = receipt.reason.replace('_', " ");
+    let words = receipt.message.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+    format!("{stream}{number}{reason}{words}")
 }
 
 fn total<'a>(streams: impl Iterator<Item = &'a StreamProgress>) -> StreamProgress {
@@ -96,6 +116,9 @@ fn told(outcome: &Outcome, status: StreamRunStatus, what: &str) -> Vec<String> {
 
 const fn next(outcome: &Outcome) -> &'static str {
     match outcome.exit {
+        exit::OK if outcome.ending.is_stopped_follow() => {
+            "stopped; run the same command again to go on from here"
+        }
         exit::OK => "complete; run the same command again for what is new",
         exit::CONFIG | exit::CREDENTIALS => {
             "not complete; correct that and run the same command again"
@@ -111,7 +134,8 @@ const fn next(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use engine::outcome::{Ending, conclude};
-    use engine::{Failure, Side};
+    use engine::tally::Tally;
+    use engine::{Failure, Side, StopCause};
     use protocol::{Class, Progress, SyncState};
 
     use super::*;
@@ -170,6 +194,45 @@ mod tests {
             "a: 2 records could not be stored; `sync-engine dead-letters list` says why"
         );
         assert_eq!(outcome.exit, exit::INCOMPLETE);
+    }
+
+    #[test]
+    fn what_connectors_give_account_of_and_what_it_cost_are_said() {
+        let state = state(&[("a", StreamRunStatus::Completed, 1, None)]);
+        let receipt = |stream: Option<&str>, reason: &str, count, message: Option<&str>| Receipt {
+            stream: stream.map(str::to_owned),
+            reason: reason.to_owned(),
+            count,
+            message: message.map(str::to_owned),
+        };
+        let tally = Tally {
+            receipts: vec![
+                receipt(Some("a"), "gap", 0, Some("deletes of 5 days are not known")),
+                receipt(None, "events_without_id", 2, None),
+            ],
+            requests: [("/v1/a".to_owned(), 1200)].into(),
+            month: "2026-01".to_owned(),
+            month_requests: 34_000,
+        };
+        let ending = Ending { tally, ..Ending::default() };
+        let lines = summary(&conclude(ending, state, Progress::default()), Volume::Usual);
+        assert_eq!(
+            lines[2..5],
+            [
+                "requests to the source: 1,200; 34,000 in 2026-01",
+                "a: gap: deletes of 5 days are not known",
+                "2 events without id",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stopped_follow_says_how_to_go_on() {
+        let state = state(&[("a", StreamRunStatus::Completed, 1, None)]);
+        let stopped = Some(StopCause::Terminate);
+        let ending = Ending { stopped, followed: true, ..Ending::default() };
+        let lines = summary(&conclude(ending, state, Progress::default()), Volume::Usual);
+        assert_eq!(lines.last().unwrap(), "stopped; run the same command again to go on from here");
     }
 
     #[test]

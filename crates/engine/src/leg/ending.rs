@@ -24,6 +24,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct LegEnd {
     pub(crate) failures: Vec<Failure>,
     pub(crate) stopped: Option<StopCause>,
+    pub(crate) killed: bool,
     pub(crate) failed_streams: BTreeSet<String>,
     pub(crate) differences: Vec<String>,
     pub(crate) unfinished: Vec<String>,
@@ -72,6 +73,9 @@ impl<C: Client> Leg<'_, '_, C> {
         }
         self.desk.settle(self.run).await;
         let destination = end_of(&mut self.destination).await;
+        if let Some(acks) = &self.acks {
+            acks.close();
+        }
         let source = end_of(&mut self.source).await;
         self.judge(source, destination, early)
     }
@@ -101,6 +105,7 @@ impl<C: Client> Leg<'_, '_, C> {
         LegEnd {
             // A limit that was reached when everything had been read cut nothing off.
             stopped: stopped.filter(|cause| !(whole && cause.is_limit())),
+            killed: self.killed,
             dropped: gate.map(|gate| gate.dropped().clone()).unwrap_or_default(),
             failed_streams: self.heard.failed_at_destination.keys().cloned().collect(),
             differences: differences.unwrap_or_default(),
@@ -126,7 +131,16 @@ impl<C: Client> Leg<'_, '_, C> {
         };
         match self.pumped.as_ref().map(|pumped| &pumped.end) {
             Some(PumpEnd::Garbled(why)) => failed("garbled", format!("{why}; {end}")),
+            _ if self.plan.follow && cannot_follow(&end) => Some(connector.failure(
+                Class::Config,
+                "cannot_follow",
+                format!("{end}; it cannot follow: run without `--follow`, again and again"),
+            )),
             _ if !end.is_clean() => failed("ended_badly", end.to_string()),
+            // Nobody asked it to end.
+            Some(PumpEnd::Clean) if self.plan.follow && !self.stopping => {
+                failed("ended_early", format!("{end}, though it was to follow until it is stopped"))
+            }
             _ => None,
         }
     }
@@ -149,6 +163,12 @@ impl<C: Client> Leg<'_, '_, C> {
             None => None,
         }
     }
+}
+
+/// Whether a source says that it does not know how to follow.
+fn cannot_follow(end: &End) -> bool {
+    let is_usage = end.status.code() == Some(i32::from(protocol::exit::USAGE));
+    is_usage && end.last_words.iter().any(|line| line.contains("--follow"))
 }
 
 /// A source may call a stream complete when it stopped at the limit, as Stripe's own does.

@@ -33,12 +33,28 @@ impl<C: Client> Leg<'_, '_, C> {
         }
         self.lines = before.max(out.line_number());
         self.desk.settle(self.run).await;
+        self.acknowledge().await;
         if self.plan.budget.is_out_of_states() {
             self.asked(Stop::Drain(StopCause::StateLimit));
         }
         if !good {
             // Nothing more that it says can be trusted; what was confirmed is saved.
             self.destination.kill();
+        }
+    }
+
+    /// Tells a source that wants to know it what was confirmed and saved.
+    async fn acknowledge(&mut self) {
+        let confirmed = std::mem::take(&mut self.confirmed);
+        let Some(acks) = self.acks.as_ref().filter(|_| self.desk.broken().is_none()) else {
+            return;
+        };
+        if acks.push(confirmed) {
+            let name = self.source.name();
+            let message = format!(
+                "{name} does not read its input; from here on it is told only the latest state of each stream"
+            );
+            self.desk.log(Level::Warn, message).await;
         }
     }
 
@@ -92,6 +108,9 @@ impl<C: Client> Leg<'_, '_, C> {
         if let Message::Control(control) = message {
             // A new configuration may hold secrets: it is used, not shown.
             return self.control(control, now);
+        }
+        if let (Message::SourceState(state), Some(_)) = (&message, &self.acks) {
+            self.confirmed.push((state.scope.clone(), [raw, b"\n"].concat()));
         }
         self.budget(&message);
         self.run.fold(&message, now);

@@ -1,5 +1,6 @@
 //! One pair of processes, from their start to their end.
 
+mod acks;
 mod ending;
 mod intake;
 mod pair;

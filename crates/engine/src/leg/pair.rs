@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use protocol::Message;
 use protocol::ndjson::Reader;
+use protocol::{Level, Message};
 use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::acks::{Acks, Confirmed};
 use super::ending::{GRACE, LegEnd};
-use super::watch::{Seen, Watch};
+use super::watch::{Seen, Stalled, Watch};
 use crate::child::Child;
 use crate::client::Client;
 use crate::desk::Desk;
@@ -39,6 +40,9 @@ pub(crate) struct Leg<'l, 'd, C> {
     pub(super) destination: Child,
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) pumping: JoinSet<Pumped>,
+    /// The way back to a source that wants to know what was confirmed, and what is on it next.
+    pub(super) acks: Option<Acks>,
+    pub(super) confirmed: Vec<Confirmed>,
     pub(super) pumped: Option<Pumped>,
     pub(super) heard: Heard,
     pub(super) garbled: Option<String>,
@@ -82,6 +86,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         let mut source = start_source(host, plan, run)?;
         let emitted_by = format!("source/{}", plan.source.config.connector_type);
         let gate = Gate::new(&plan.catalog, &emitted_by);
+        let gate = if plan.follow { gate.following() } else { gate };
+        let acks = source.take_stdin().map(Acks::start);
         let (sender, notes) = mpsc::channel(256);
         let mut pumping = JoinSet::new();
         let (from, to, out) =
@@ -109,6 +115,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             destination,
             notes,
             pumping,
+            acks,
+            confirmed: Vec::new(),
             pumped: None,
             heard: Heard::default(),
             garbled: None,
@@ -201,7 +209,9 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             lines: self.lines,
         };
         let stalled = self.watch.look(seen, Instant::now());
-        if let Some(stalled) = stalled {
+        // A source that follows owes nothing while nothing happens.
+        let idle = self.plan.follow && stalled == Some(Stalled::Source);
+        if let Some(stalled) = stalled.filter(|_| !idle) {
             self.stall(stalled);
         }
     }
@@ -238,8 +248,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
 
     pub(super) async fn noted(&mut self, note: Note) {
         self.heard.note(&note);
-        if let Note::Log(log) = note {
-            self.desk.say(&Message::Log(log)).await;
+        if let Note::Warning(text) = note {
+            self.desk.log(Level::Warn, text).await;
         }
     }
 
@@ -264,6 +274,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         let message = Message::Progress(self.run.state.sync_run.progress.clone());
         self.desk.say(&message).await;
         self.desk.beat().await;
+        self.desk.tick(self.run).await;
     }
 }
 
@@ -293,5 +304,6 @@ fn start_source(host: &Host, plan: &Plan, run: &Run) -> Result<Child, Failure> {
     if !run.saved.is_empty() {
         documents.push(connector.document("--state", &run.saved)?);
     }
-    connector.start(&host.launcher, "read", &documents, false)
+    let verb = if plan.follow { "read --follow" } else { "read" };
+    connector.start(&host.launcher, verb, &documents, plan.source.spec.acks)
 }

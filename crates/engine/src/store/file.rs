@@ -42,6 +42,8 @@ struct Fresh {
     run_id: String,
     up_to: Option<Timestamp>,
     completed_at: Option<Timestamp>,
+    #[serde(default)]
+    changed_at: Option<Timestamp>,
 }
 
 /// How many runs a file keeps.
@@ -134,12 +136,14 @@ impl FileStore {
         let too_many = body.runs.len().saturating_sub(RUNS);
         body.runs.drain(..too_many);
         for (name, stream) in &run.progress.streams {
-            let known = body.freshness.get(name).is_some_and(|fresh| fresh.run_id == run.run_id);
-            if stream.status == StreamRunStatus::Completed && !known {
+            if stream.status == StreamRunStatus::Completed {
+                let known = body.freshness.get(name);
+                let changed_at = stream.changed_at.or(known.and_then(|known| known.changed_at));
                 let fresh = Fresh {
                     run_id: run.run_id.clone(),
-                    up_to: run.time_ceiling,
-                    completed_at: run.ended_at,
+                    up_to: stream.up_to.or(run.time_ceiling).or(run.started_at),
+                    completed_at: run.ended_at.or(run.noted_at),
+                    changed_at,
                 };
                 body.freshness.insert(name.clone(), fresh);
             }

@@ -16,7 +16,7 @@ use crate::pipeline::DEFAULT_SCHEMA;
 use crate::reduce::Unsaved;
 
 /// The engine's own tables.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         name: "sync_state",
@@ -26,6 +26,11 @@ const MIGRATIONS: [Migration; 2] = [
         number: 2,
         name: "sync_run",
         sql: include_str!("../../../../migrations/0002_sync_run.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "freshness",
+        sql: include_str!("../../../../migrations/0003_freshness.sql"),
     },
 ];
 

@@ -163,19 +163,24 @@ pub(super) async fn keeps(
 }
 
 const RUN: &str = "INSERT INTO {schema}._sync_run (sync_id, run_id, trigger, time_ceiling, \
-     started_at, ended_at, calls, status, reason, has_more, exit_status, record_count, error, record) \
+     started_at, ended_at, calls, status, reason, has_more, exit_status, record_count, error, \
+     request_count, record) \
      SELECT $1, r->>'run_id', r->>'trigger', (r->>'time_ceiling')::timestamptz, \
      (r->>'started_at')::timestamptz, (r->>'ended_at')::timestamptz, (r->>'calls')::integer, \
      r->>'status', r->>'reason', (r->>'has_more')::boolean, (r->>'exit_status')::integer, \
-     (r->>'record_count')::bigint, r->>'error', r FROM (SELECT $2::text::jsonb AS r) AS given \
+     (r->>'record_count')::bigint, r->>'error', \
+     (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(r->'tally'->'requests')), r \
+     FROM (SELECT $2::text::jsonb AS r) AS given \
      ON CONFLICT (sync_id, run_id) DO UPDATE SET ended_at = EXCLUDED.ended_at, \
      calls = EXCLUDED.calls, status = EXCLUDED.status, reason = EXCLUDED.reason, \
      has_more = EXCLUDED.has_more, exit_status = EXCLUDED.exit_status, \
-     record_count = EXCLUDED.record_count, error = EXCLUDED.error, record = EXCLUDED.record";
+     record_count = EXCLUDED.record_count, error = EXCLUDED.error, \
+     request_count = EXCLUDED.request_count, record = EXCLUDED.record";
 
-const STREAMS: &str = "INSERT INTO {schema}._sync_run_stream (sync_id, run_id, stream, status, \
-     record_count, created_count, updated_count, deleted_count, unchanged_count, stale_count, \
-     superseded_count, refused_count, message) \
+/// Rows that stand as they are cost nothing: a run that follows comes here every few seconds.
+const STREAMS: &str = "INSERT INTO {schema}._sync_run_stream AS known (sync_id, run_id, stream, \
+     status, record_count, created_count, updated_count, deleted_count, unchanged_count, \
+     stale_count, superseded_count, refused_count, message) \
      SELECT $1, r->>'run_id', s.key, s.value->>'status', (s.value->>'record_count')::bigint, \
      (s.value->>'created_count')::bigint, (s.value->>'updated_count')::bigint, \
      (s.value->>'deleted_count')::bigint, (s.value->>'unchanged_count')::bigint, \
@@ -187,12 +192,19 @@ const STREAMS: &str = "INSERT INTO {schema}._sync_run_stream (sync_id, run_id, s
      updated_count = EXCLUDED.updated_count, deleted_count = EXCLUDED.deleted_count, \
      unchanged_count = EXCLUDED.unchanged_count, stale_count = EXCLUDED.stale_count, \
      superseded_count = EXCLUDED.superseded_count, refused_count = EXCLUDED.refused_count, \
-     message = EXCLUDED.message";
+     message = EXCLUDED.message \
+     WHERE known.* IS DISTINCT FROM EXCLUDED.*";
 
-const FRESHNESS: &str = "INSERT INTO {schema}._sync_freshness (sync_id, stream, run_id, up_to, \
-     completed_at) SELECT $1, s.key, r->>'run_id', (r->>'time_ceiling')::timestamptz, \
-     coalesce((r->>'ended_at')::timestamptz, now()) \
+/// Without a word of the source, what was copied is all that was there when the run began.
+const FRESHNESS: &str = "INSERT INTO {schema}._sync_freshness AS known (sync_id, stream, run_id, \
+     up_to, completed_at, changed_at) SELECT $1, s.key, r->>'run_id', \
+     coalesce(s.value->>'up_to', r->>'time_ceiling', r->>'started_at')::timestamptz, \
+     coalesce((r->>'ended_at')::timestamptz, now()), (s.value->>'changed_at')::timestamptz \
      FROM (SELECT $2::text::jsonb AS r) AS given, jsonb_each(r->'progress'->'streams') AS s \
      WHERE s.value->>'status' = 'completed' \
      ON CONFLICT (sync_id, stream) DO UPDATE SET run_id = EXCLUDED.run_id, up_to = EXCLUDED.up_to, \
-     completed_at = EXCLUDED.completed_at WHERE _sync_freshness.run_id <> EXCLUDED.run_id";
+     completed_at = EXCLUDED.completed_at, \
+     changed_at = coalesce(EXCLUDED.changed_at, known.changed_at) \
+     WHERE known.run_id <> EXCLUDED.run_id OR known.up_to IS DISTINCT FROM EXCLUDED.up_to \
+     OR known.changed_at < EXCLUDED.changed_at \
+     OR (known.changed_at IS NULL AND EXCLUDED.changed_at IS NOT NULL)";

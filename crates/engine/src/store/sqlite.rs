@@ -70,7 +70,7 @@ impl SqliteStore {
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
         self.with("making tables for state", |connection| {
             connection.execute_batch(TABLES)?;
-            connection.execute_batch(sqlite_runs::TABLES)
+            sqlite_runs::prepare(connection)
         })
         .await
     }

@@ -8,7 +8,7 @@ use super::sqlite::{SqliteStore, has_table};
 use crate::runlog::RunRecord;
 
 /// The same tables as in PostgreSQL.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS _sync_lease (
         sync_id TEXT PRIMARY KEY, holder TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
         taken_at TEXT NOT NULL, heartbeat_at INTEGER NOT NULL
@@ -17,7 +17,8 @@ pub(super) const TABLES: &str = "
         sync_id TEXT NOT NULL, run_id TEXT NOT NULL, trigger TEXT NOT NULL, time_ceiling TEXT,
         started_at TEXT NOT NULL, ended_at TEXT, calls INTEGER NOT NULL, status TEXT NOT NULL,
         reason TEXT, has_more INTEGER NOT NULL, exit_status INTEGER, record_count INTEGER NOT NULL,
-        error TEXT, record TEXT NOT NULL, PRIMARY KEY (sync_id, run_id)
+        error TEXT, record TEXT NOT NULL, request_count INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (sync_id, run_id)
     );
     CREATE TABLE IF NOT EXISTS _sync_run_stream (
         sync_id TEXT NOT NULL, run_id TEXT NOT NULL, stream TEXT NOT NULL, status TEXT NOT NULL,
@@ -29,8 +30,27 @@ pub(super) const TABLES: &str = "
     );
     CREATE TABLE IF NOT EXISTS _sync_freshness (
         sync_id TEXT NOT NULL, stream TEXT NOT NULL, run_id TEXT NOT NULL, up_to TEXT,
-        completed_at TEXT NOT NULL, PRIMARY KEY (sync_id, stream)
+        completed_at TEXT NOT NULL, changed_at TEXT, PRIMARY KEY (sync_id, stream)
     );";
+
+/// Columns that tables of an earlier version lack.
+const COLUMNS: [(&str, &str, &str); 2] = [
+    ("_sync_run", "request_count", "INTEGER NOT NULL DEFAULT 0"),
+    ("_sync_freshness", "changed_at", "TEXT"),
+];
+
+/// Makes the tables, and adds to older ones what they lack.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    for (table, column, kind) in COLUMNS {
+        let asked = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        let count: u32 = connection.query_row(asked, [table, column], |row| row.get(0))?;
+        if count == 0 {
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))?;
+        }
+    }
+    Ok(())
+}
 
 impl SqliteStore {
     pub(super) async fn acquire(&mut self, holder: &Holder) -> Result<bool, StoreError> {
@@ -159,14 +179,16 @@ pub(super) fn keeps(connection: &Connection, id: &str, holder: &Holder) -> rusql
 
 const RUN: &str = "
     INSERT INTO _sync_run (sync_id, run_id, trigger, time_ceiling, started_at, ended_at, calls,
-        status, reason, has_more, exit_status, record_count, error, record)
+        status, reason, has_more, exit_status, record_count, error, request_count, record)
     SELECT ?1, ?2 ->> 'run_id', ?2 ->> 'trigger', ?2 ->> 'time_ceiling', ?2 ->> 'started_at',
         ?2 ->> 'ended_at', ?2 ->> 'calls', ?2 ->> 'status', ?2 ->> 'reason', ?2 ->> 'has_more',
-        ?2 ->> 'exit_status', ?2 ->> 'record_count', ?2 ->> 'error', ?2 WHERE true
+        ?2 ->> 'exit_status', ?2 ->> 'record_count', ?2 ->> 'error',
+        (SELECT coalesce(sum(value), 0) FROM json_each(?2, '$.tally.requests')), ?2 WHERE true
     ON CONFLICT (sync_id, run_id) DO UPDATE SET ended_at = excluded.ended_at,
         calls = excluded.calls, status = excluded.status, reason = excluded.reason,
         has_more = excluded.has_more, exit_status = excluded.exit_status,
-        record_count = excluded.record_count, error = excluded.error, record = excluded.record";
+        record_count = excluded.record_count, error = excluded.error,
+        request_count = excluded.request_count, record = excluded.record";
 
 const STREAMS: &str = "
     INSERT INTO _sync_run_stream (sync_id, run_id, stream, status, record_count, created_count,
@@ -182,12 +204,20 @@ const STREAMS: &str = "
         updated_count = excluded.updated_count, deleted_count = excluded.deleted_count,
         unchanged_count = excluded.unchanged_count, stale_count = excluded.stale_count,
         superseded_count = excluded.superseded_count, refused_count = excluded.refused_count,
-        message = excluded.message";
+        message = excluded.message
+    WHERE status <> excluded.status OR record_count <> excluded.record_count
+        OR message IS NOT excluded.message";
 
+/// Without a word of the source, what was copied is all that was there when the run began.
 const FRESHNESS: &str = "
-    INSERT INTO _sync_freshness (sync_id, stream, run_id, up_to, completed_at)
-    SELECT ?1, s.key, ?2 ->> 'run_id', ?2 ->> 'time_ceiling',
-        coalesce(?2 ->> 'ended_at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    INSERT INTO _sync_freshness (sync_id, stream, run_id, up_to, completed_at, changed_at)
+    SELECT ?1, s.key, ?2 ->> 'run_id',
+        coalesce(s.value ->> 'up_to', ?2 ->> 'time_ceiling', ?2 ->> 'started_at'),
+        coalesce(?2 ->> 'ended_at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+        s.value ->> 'changed_at'
     FROM json_each(?2, '$.progress.streams') AS s WHERE s.value ->> 'status' = 'completed'
     ON CONFLICT (sync_id, stream) DO UPDATE SET run_id = excluded.run_id, up_to = excluded.up_to,
-        completed_at = excluded.completed_at WHERE _sync_freshness.run_id <> excluded.run_id";
+        completed_at = excluded.completed_at,
+        changed_at = coalesce(excluded.changed_at, changed_at)
+    WHERE run_id <> excluded.run_id OR up_to IS NOT excluded.up_to
+        OR changed_at IS NOT coalesce(excluded.changed_at, changed_at)";

@@ -10,7 +10,7 @@ use engine::outcome::Outcome;
 use engine::resolve::{Resolver, Role};
 use engine::store::StoreChoice;
 use engine::{
-    Client, Given, Host, Job, Limits, Opening, Shown, StopReceiver, StreamDefaults, channel,
+    Client, Given, Host, Job, Limits, Opening, Shown, Stop, StopReceiver, StreamDefaults, channel,
 };
 use protocol::{ConnectorConfig, Timestamp};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ pub(crate) struct House {
     pub(crate) streams: Vec<&'static str>,
     pub(crate) limits: Limits,
     pub(crate) run_id: Option<String>,
+    pub(crate) follow: bool,
     run_count: u32,
 }
 
@@ -94,9 +95,10 @@ state_global() { echo '{"type":"source_state","source_state":{"state_type":"glob
 log() { echo '{"type":"log","log":{"level":"info","message":"'"$1"'"}}'; }
 failed() { echo '{"type":"connection_status","connection_status":{"status":"failed","message":"'"$1"'"},"_class":"'$2'"}'; }
 verb=$1; shift
-while [ $# -gt 0 ]; do case "$1" in --config) config=$2;; --catalog) catalog=$2;; --state) state=$2;; esac; shift 2; done
+while [ $# -gt 0 ]; do case "$1" in --follow) follow=1; shift; continue;; --config) config=$2;; --catalog) catalog=$2;; --state) state=$2;; esac; shift 2; done
 case "$verb" in
-spec) echo '{"type":"spec","spec":{"config":{"type":"object","additionalProperties":false,"required":["key"],"properties":{"key":{"type":"string","writeOnly":true,"default":"sk_test_canary"},"count":{"type":"integer"}}}}}'; exit;;
+spec) [ ! -f "${0%/*}/acks" ] || acks='"acks":true,'
+echo '{"type":"spec","spec":{'"$acks"'"config":{"type":"object","additionalProperties":false,"required":["key"],"properties":{"key":{"type":"string","writeOnly":true,"default":"sk_test_canary"},"count":{"type":"integer"}}}}}'; exit;;
 discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"a","primary_key":[["id"]],"newer_than_field":"u"},{"name":"b","primary_key":[["id"]],"newer_than_field":"u"},{"name":"c","primary_key":[["id"]],"newer_than_field":"u","metadata":{"parent":"b"}}]}}'; exit;;
 check) echo '{"type":"connection_status","connection_status":{"status":"succeeded"}}'; exit;;
 "#;
@@ -112,6 +114,7 @@ impl House {
             streams: vec!["a", "b"],
             limits: Limits::default(),
             run_id: None,
+            follow: false,
             run_count: 0,
         };
         house.script(Role::Source, &format!("read) {read}\n;;"));
@@ -128,6 +131,7 @@ impl House {
             streams: self.streams.clone(),
             limits: self.limits,
             run_id: self.run_id.clone(),
+            follow: self.follow,
             run_count: self.run_count + 100,
         }
     }
@@ -137,6 +141,33 @@ impl House {
         let path = self.path(&format!("{role}.sh"));
         std::fs::write(&path, format!("{PRELUDE}{branches}\nesac\n")).unwrap();
         self.command(role, &format!("/bin/sh {}", path.display()));
+    }
+
+    /// Has the source ask for acknowledgements.
+    pub(crate) fn acknowledge(&self) {
+        std::fs::write(self.path("acks"), "").unwrap();
+    }
+
+    /// Runs until the state file holds `text`, is then asked to stop, as often as `stops` says.
+    pub(crate) async fn run_until(&mut self, text: &str, stops: &[Stop]) -> (Outcome, Remembers) {
+        let (sender, receiver) = channel();
+        let state = self.path("state.json");
+        let run = self.run_with(Remembers::default(), receiver);
+        let stop = async {
+            while !std::fs::read_to_string(&state).is_ok_and(|state| state.contains(text)) {
+                tokio::task::yield_now().await;
+            }
+            for stop in stops {
+                sender.send(*stop).unwrap();
+                tokio::task::yield_now().await;
+            }
+            // A run that nobody can stop any more must not end because of that.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            done = run => done,
+            () = stop => unreachable!("it waits for ever"),
+        }
     }
 
     /// Replaces a connector's command.
@@ -202,6 +233,7 @@ impl House {
             run_id: self.run_id.clone(),
             trigger: "program".to_owned(),
             limits: self.limits,
+            follow: self.follow,
         }
     }
 

@@ -1,8 +1,10 @@
 #![cfg(test)]
 //! The engine with connectors that are three-line shell scripts, most of them ill-behaved.
 
+mod acks;
 mod ends;
 mod failing_stream;
+mod follow;
 mod house;
 mod leases;
 mod pg_store;
