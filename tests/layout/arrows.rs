@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("sync-engine", &["protocol", "engine"], &["testkit"]),
     ("fake-stripe", &["stripe-api"], &["testkit"]),
     ("xtask", &["stripe-api"], &[]),
-    ("workspace-tests", &[], &["protocol", "testkit"]),
+    ("workspace-tests", &[], &["protocol", "pg", "stripe-api", "testkit"]),
 ];
 
 #[test]

@@ -13,6 +13,8 @@ mod clock;
 mod config;
 mod discover;
 mod errors;
+#[cfg(any(test, fuzzing))]
+pub mod laws;
 mod limits;
 #[expect(dead_code, unused_imports, reason = "the read loop and those who bring come next")]
 mod live;

@@ -1,6 +1,7 @@
 //! One line of the wire: its type, the span of its payload, and the optional fields around it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -298,13 +299,29 @@ pub fn peek_record_stream(line: &[u8]) -> Option<&str> {
 /// The same line with who emitted it and when, in the envelope.
 #[must_use]
 pub fn stamp_line(line: &[u8], emitted_by: &str, ts: Timestamp) -> Vec<u8> {
-    let body = line.strip_suffix(b"}").unwrap_or(line);
+    let line = unstamped(line.trim_ascii_end());
+    let body = line.strip_suffix(b"}").unwrap_or(&line);
     let emitted_by = serde_json::Value::from(emitted_by);
     let mut out = Vec::with_capacity(line.len().saturating_add(96));
     out.extend_from_slice(body);
     out.extend_from_slice(format!(r#","_emitted_by":{emitted_by},"_ts":"{ts}"}}"#).as_bytes());
     out
 }
+
+/// A line without the two fields that are the engine's: a program may pass on what one wrote.
+fn unstamped(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_there = |name: &&str| memchr::memmem::find(line, name.as_bytes()).is_some();
+    if !STAMPS.iter().any(is_there) {
+        return Cow::Borrowed(line);
+    }
+    let Ok(mut fields) = serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line) else {
+        return Cow::Borrowed(line);
+    };
+    fields.retain(|name, _| !STAMPS.contains(&name.as_ref()));
+    serde_json::to_vec(&fields).map_or(Cow::Borrowed(line), Cow::Owned)
+}
+
+const STAMPS: [&str; 2] = ["_emitted_by", "_ts"];
 
 /// The first 200 bytes of a line for a report, secrets masked.
 #[must_use]

@@ -84,6 +84,16 @@ fn a_stamp_goes_into_the_envelope() {
 }
 
 #[test]
+fn a_line_that_is_stamped_or_ends_in_blanks_is_stamped_once() {
+    let stamp = |line: &[u8]| protocol::stamp_line(line, "engine", protocol::Timestamp::EPOCH);
+    let line = br#"{"log":{"level":"info","message":"a \"_ts\" in it","n":1.10},"type":"log"}"#;
+    let stamped = stamp(line);
+    assert_eq!(stamp(&stamped), stamped);
+    assert_eq!(stamp(&[&line[..], b" \r"].concat()), stamped);
+    assert!(Line::parse(&stamped).unwrap().message().is_ok());
+}
+
+#[test]
 fn prunes_are_named_as_on_the_wire() {
     let prune: Prune = serde_json::from_str(r#"{"stream":"s","where":{},"keep":[]}"#).unwrap();
     assert_eq!(serde_json::to_string(&prune).unwrap(), r#"{"stream":"s","where":{},"keep":[]}"#);

@@ -7,6 +7,7 @@ mod failure;
 mod process;
 
 pub mod canonical;
+pub mod corpus;
 pub mod family;
 pub mod lines;
 pub mod postgres;
