@@ -66,6 +66,12 @@ impl FakeStripe {
         parse(&self.post("/__mutate", &json!({"steps": steps})).await)
     }
 
+    /// Puts a text in the place of an object, whatever it is; no event tells.
+    pub async fn replace(&self, stream: &str, id: &str, text: &str) {
+        let change = json!({"stream": stream, "do": "update", "id": id, "raw": text});
+        self.post("/__mutate", &json!({"changes": [change]})).await;
+    }
+
     /// Moves its clock on by so many seconds; the new time in unix seconds.
     pub async fn advance(&self, seconds: u32) -> i64 {
         let answer = parse(&self.post("/__clock", &json!({"advance": seconds})).await);
