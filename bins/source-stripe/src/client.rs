@@ -123,6 +123,13 @@ impl Client {
         lock(&self.clock).at(self.started.elapsed())
     }
 
+    /// Puts a word for people among the notices; one too many is left out.
+    pub(crate) fn tell(&self, word: String) {
+        if let Err(untold) = self.notices.try_send(word) {
+            tracing::debug!("{untold}");
+        }
+    }
+
     /// Where the requests go.
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
@@ -231,10 +238,8 @@ impl Client {
 
     fn slow_down(&self, path: &str, reason: Option<&str>) {
         let word = lock(&self.limits).slow_down(self.started.elapsed(), path, reason);
-        if let Some(word) = word
-            && let Err(untold) = self.notices.try_send(word)
-        {
-            tracing::debug!("{untold}");
+        if let Some(word) = word {
+            self.tell(word);
         }
     }
 

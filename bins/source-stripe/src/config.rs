@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::backfill::Wishes;
 use crate::limits::Rates;
+use crate::live::{EventInput, LiveSettings, WebhookSecrets};
 
 /// Stripe's own address.
 pub(crate) const STRIPE: &str = "https://api.stripe.com";
@@ -39,6 +40,11 @@ pub struct Config {
     pub(crate) expand_lists: Option<bool>,
     #[serde(default)]
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(crate) webhook_url: Option<String>,
+    pub(crate) webhook_secret: Option<WebhookSecrets>,
+    pub(crate) webhook_port: Option<u16>,
+    pub(crate) webhook_host: Option<String>,
+    pub(crate) input: Option<EventInput>,
 }
 
 /// The configuration once it was found to make sense.
@@ -64,6 +70,9 @@ pub(crate) struct Settings {
     pub(crate) max_in_flight: usize,
     /// What concerns the backfill.
     pub(crate) wishes: Wishes,
+    /// What concerns events that others bring.
+    #[expect(dead_code, reason = "the read loop that opens it comes next")]
+    pub(crate) live_input: LiveSettings,
 }
 
 impl Settings {
@@ -89,6 +98,7 @@ impl Settings {
         let usual = Wishes::new(catalogue);
         Ok(Self {
             catalogue,
+            live_input: LiveSettings::new(&config)?,
             base_url: base_url(config.base_url.as_deref().unwrap_or(STRIPE))?,
             wishes: Wishes {
                 backfill_limit: config.backfill_limit,

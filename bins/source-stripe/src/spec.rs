@@ -17,13 +17,16 @@ pub(crate) fn spec() -> Spec {
         "additionalProperties": false,
     }));
     spec.source_state_stream = Some(state());
+    spec.source_input = Some(input());
     spec
 }
 
 fn properties() -> Value {
-    let (mut all, reading) = (connection(), reading());
-    if let (Some(all), Value::Object(reading)) = (all.as_object_mut(), reading) {
-        all.extend(reading);
+    let mut all = connection();
+    for more in [reading(), live()] {
+        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
     }
     all
 }
@@ -100,6 +103,70 @@ fn reading() -> Value {
     })
 }
 
+/// How events come while a read goes on.
+fn live() -> Value {
+    let secret = json!({"type": "string", "minLength": 1});
+    json!({
+        "webhook_url": {
+            "type": "string", "format": "uri", "examples": ["https://sync.example.com/webhook"],
+            "description": "Where Stripe is to send webhooks: setup makes the endpoint, teardown removes it. Its path is the one that is listened to, else /webhook.",
+        },
+        "webhook_secret": {
+            "anyOf": [secret, {"type": "array", "items": secret}], "writeOnly": true,
+            "description": "Signing secret of the webhook endpoint (whsec_…), or several while one is being rolled.",
+        },
+        "webhook_port": {
+            "type": "integer", "minimum": 0, "maximum": u16::MAX,
+            "description": "Port on which a read that follows listens for webhooks; 0 is a free one.",
+        },
+        "webhook_host": {
+            "type": "string", "default": "127.0.0.1", "examples": ["0.0.0.0"],
+            "description": "IP address to listen on.",
+        },
+        "input": {
+            "type": "string", "enum": ["stdin"],
+            "description": "With stdin, a read only turns events from stdin into records, until its end.",
+        },
+    })
+}
+
+/// What it takes on stdin: an event, or a webhook as whoever received it passes it on.
+fn input() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "anyOf": [
+            {
+                "type": "object",
+                "title": "An event of Stripe's",
+                "properties": {
+                    "id": text,
+                    "type": text,
+                    "created": {"type": "integer"},
+                    "data": {
+                        "type": "object",
+                        "properties": {"object": {"type": "object"}},
+                        "required": ["object"],
+                    },
+                },
+                "required": ["id", "type", "created", "data"],
+            },
+            {
+                "type": "object",
+                "title": "A webhook with its headers",
+                "properties": {"body": text, "headers": {"type": "object"}},
+                "required": ["body", "headers"],
+            },
+            {
+                "type": "object",
+                "title": "A webhook with its Stripe-Signature",
+                "properties": {"body": text, "signature": text},
+                "required": ["body", "signature"],
+            },
+        ],
+    })
+}
+
 fn state() -> Value {
     let time = json!({"type": "string"});
     json!({
@@ -153,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_is_secret() {
+    fn only_keys_are_secret() {
         let config = spec().config;
         let secret = config["properties"].as_object().unwrap().iter();
         let secret: Vec<_> = secret.filter(|(_, schema)| schema["writeOnly"] == true).collect();
-        assert_eq!(secret.len(), 1);
-        assert_eq!(secret[0].0, "api_key");
+        let secret: Vec<&str> = secret.into_iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(secret, ["api_key", "webhook_secret"]);
     }
 }

@@ -1,7 +1,6 @@
 //! What becomes of one request to the listener, and the status that says so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use connector::Stop;
@@ -13,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::body::{self, NotRead, Whole};
+use super::counts::{Counts, Fate};
 use super::delivery::{Delivery, Outcome, Via};
 use super::signature;
 
@@ -65,24 +65,9 @@ pub(crate) struct Door {
     pub(crate) bounds: Bounds,
     /// Says when to close.
     pub(crate) stop: Stop,
-    /// What became of requests so far.
-    pub(crate) counts: Counts,
+    /// What became of events so far.
+    pub(crate) counts: Arc<Counts>,
     room: Arc<Semaphore>,
-}
-
-/// What became of requests so far.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Confirmed.
-    pub(crate) kept: AtomicU64,
-    /// Genuine, and of no stream of the catalog.
-    pub(crate) not_ours: AtomicU64,
-    /// Not Stripe's, or no event.
-    pub(crate) refused: AtomicU64,
-    /// Genuine, and not confirmed in time: they come again.
-    pub(crate) put_off: AtomicU64,
-    /// Whether the last one that was genuine was answered with 200.
-    pub(crate) is_healthy: AtomicBool,
 }
 
 /// The answer to a request: a status, and a line for who looks at it.
@@ -97,6 +82,14 @@ pub(crate) struct Reply {
 impl Reply {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
+    }
+
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Kept => Self::new(StatusCode::OK, "kept"),
+            Outcome::NotOurs => Self::new(StatusCode::OK, "of no stream that is read"),
+            Outcome::Refused(why) => Self::bad(why),
+        }
     }
 
     fn bad(why: impl std::fmt::Display) -> Self {
@@ -126,11 +119,11 @@ impl Door {
         (path, secrets): (String, Vec<Secret>),
         clock: Clock,
         bounds: Bounds,
-        deliveries: mpsc::Sender<Delivery>,
+        (deliveries, counts): (mpsc::Sender<Delivery>, Arc<Counts>),
         stop: Stop,
     ) -> Self {
         let room = Arc::new(Semaphore::new(bounds.memory));
-        Self { path, secrets, clock, deliveries, bounds, stop, counts: Counts::default(), room }
+        Self { path, secrets, clock, deliveries, bounds, stop, counts, room }
     }
 
     /// Answers a request.
@@ -176,19 +169,12 @@ impl Door {
     }
 
     fn count(&self, taken: Result<Outcome, Reply>) -> Reply {
-        let (count, reply) = match taken {
-            Ok(Outcome::Kept) => (&self.counts.kept, Reply::new(StatusCode::OK, "kept")),
-            Ok(Outcome::NotOurs) => {
-                (&self.counts.not_ours, Reply::new(StatusCode::OK, "of no stream that is read"))
-            }
-            Ok(Outcome::Refused(why)) => (&self.counts.refused, Reply::bad(why)),
-            Err(reply) if reply.status.is_server_error() => (&self.counts.put_off, reply),
-            Err(reply) => (&self.counts.refused, reply),
+        let (fate, reply) = match taken {
+            Ok(outcome) => (Fate::of(Some(&outcome)), Reply::of(outcome)),
+            Err(reply) if reply.status.is_server_error() => (Fate::PutOff, reply),
+            Err(reply) => (Fate::Refused, reply),
         };
-        count.fetch_add(1, Relaxed);
-        if !reply.status.is_client_error() {
-            self.counts.is_healthy.store(reply.status.is_success(), Relaxed);
-        }
+        self.counts.add(fate);
         reply
     }
 }

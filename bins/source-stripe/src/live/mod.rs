@@ -4,9 +4,16 @@
 //! channel; the read loop takes it out, turns it into records, and says what became of it.
 
 mod body;
+mod counts;
 mod delivery;
 mod door;
 mod listener;
+mod open;
+mod settings;
 mod signature;
+mod stdin;
 
-pub(crate) use delivery::{Deliveries, Delivery, Outcome, Via, channel};
+pub(crate) use delivery::{Delivery, Outcome, Via};
+pub(crate) use open::Live;
+pub(crate) use settings::{EventInput, LiveSettings, WebhookSecrets};
+pub(crate) use stdin::Confirmed;
