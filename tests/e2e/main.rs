@@ -11,3 +11,4 @@ mod nasty;
 mod sheets;
 mod sync;
 mod teardown;
+mod upgrade;
