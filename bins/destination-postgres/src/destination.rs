@@ -16,7 +16,7 @@ use crate::{
     dead_letter,
     failure::{ends_the_run, explain, grants},
     index::make_indexes,
-    setup::setup,
+    setup::{planned, setup},
     teardown::teardown,
     write::{Outcome, Session, Writer, load},
 };
@@ -44,7 +44,9 @@ impl Destination for Postgres {
     type Config = Config;
 
     fn spec() -> Spec {
-        spec()
+        let mut spec = spec();
+        spec.setup_dry_run = true;
+        spec
     }
 
     fn open(config: Config) -> Result<Self, Error> {
@@ -60,8 +62,14 @@ impl Destination for Postgres {
 
     async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error> {
         let places = setup(&self.client, plans).await?;
-        let said = format!("{} tables are ready in schema {}", places.len(), self.client.schema);
+        let count = places.len();
+        let tables = if count == 1 { "table is" } else { "tables are" };
+        let said = format!("{count} {tables} ready in schema {}", self.client.schema);
         out.places(&said, places).await
+    }
+
+    async fn plan_setup(&mut self, plans: &[StreamPlan]) -> Result<Vec<String>, Error> {
+        planned(&self.client, plans).await
     }
 
     async fn teardown(

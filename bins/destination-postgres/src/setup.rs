@@ -61,21 +61,50 @@ async fn ground(connection: &mut Pooled, client: &Client) -> Result<(), Error> {
     let failed = |error: tokio_postgres::Error| Error::query(doing.clone(), &error);
     let transaction = connection.transaction().await.map_err(failed)?;
     lock(&*transaction, schema.name(), "").await.map_err(failed)?;
-    if catalog::schema_comment(&*transaction, schema).await?.is_none() {
-        let comment = pg::Literal::new(SCHEMA_COMMENT)?;
-        let make = format!("CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS {comment}");
-        transaction.batch_execute(&make).await.map_err(failed)?;
+    for statement in missing_ground(&*transaction, client).await? {
+        transaction.batch_execute(&statement).await.map_err(failed)?;
     }
-    let there = catalog::comments(&*transaction, schema).await?;
+    transaction.commit().await.map_err(failed)
+}
+
+/// The statements for what is missing of the schema and of our own tables in it.
+async fn missing_ground(
+    connection: &impl GenericClient,
+    client: &Client,
+) -> Result<Vec<String>, Error> {
+    let schema = &client.schema;
+    let mut statements = Vec::new();
+    if catalog::schema_comment(connection, schema).await?.is_none() {
+        let comment = pg::Literal::new(SCHEMA_COMMENT)?;
+        statements.push(format!("CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS {comment}"));
+    }
+    let there = catalog::comments(connection, schema).await?;
     let mut wanted =
         vec![(meta::META, meta::create(schema)?), (LETTERS, dead_letter::create(schema)?)];
     if client.deletes == Deletes::Hard {
         wanted.push((TOMBSTONES, tombstone::create(schema)?));
     }
-    for (_, statement) in wanted.iter().filter(|(name, _)| !there.contains_key(*name)) {
-        transaction.batch_execute(statement).await.map_err(failed)?;
+    let missing = wanted.into_iter().filter(|(name, _)| !there.contains_key(*name));
+    statements.extend(missing.map(|(_, statement)| statement));
+    Ok(statements)
+}
+
+/// The statements that setup would run; changes nothing. The ids in them are made anew each time.
+pub(crate) async fn planned(
+    client: &Client,
+    plans: &[StreamPlan],
+) -> Result<Vec<String>, connector::Error> {
+    let told = |error: Error| explain(error, &client.setup_remedy());
+    let connection = client.get().await.map_err(told)?;
+    let mut statements = missing_ground(&**connection, client).await.map_err(told)?;
+    let seen = survey(&**connection, &client.schema, plans, client.columns).await.map_err(told)?;
+    let existing = seen.existing.clone();
+    for table in &seen.all()? {
+        let found = existing.get(table.name.object().name());
+        let planned = plan(table, found, Uuid::new_v4()).map_err(connector::Error::config)?;
+        statements.extend(planned);
     }
-    transaction.commit().await.map_err(failed)
+    Ok(statements)
 }
 
 /// One table. The inner failure is a conflict that no privilege and no waiting resolves.

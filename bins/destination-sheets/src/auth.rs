@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::failure::{Answer, waiting};
 use crate::grant::ServiceAccount;
+use crate::rest::Rest;
 
 /// A token is given up this long before it expires.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -72,6 +73,7 @@ impl Tokens {
         &mut self,
         http: &reqwest::Client,
         tries: u32,
+        rest: &Rest,
     ) -> Result<Secret, Error> {
         if let Credentials::Token(token) = &self.credentials {
             return Ok(token.clone());
@@ -81,14 +83,14 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        let granted = self.ask(http, tries).await?;
+        let granted = self.ask(http, tries, rest).await?;
         let lifetime = Duration::from_secs(granted.expires_in.unwrap_or(3600));
         let until = Instant::now() + lifetime.saturating_sub(MARGIN);
         self.current = Some((granted.access_token.clone(), until));
         Ok(granted.access_token)
     }
 
-    async fn ask(&self, http: &reqwest::Client, tries: u32) -> Result<Granted, Error> {
+    async fn ask(&self, http: &reqwest::Client, tries: u32, rest: &Rest) -> Result<Granted, Error> {
         let mut failures = 0_u32;
         loop {
             let form = self.form()?;
@@ -103,7 +105,7 @@ impl Tokens {
             failures = failures.saturating_add(1);
             let fraction = fastrand::f64();
             match waiting(answer.status, answer.asked, failures, fraction) {
-                Some(wait) if failures < tries => tokio::time::sleep(wait).await,
+                Some(wait) if failures < tries => rest.wait_for(wait, &answer.said()).await?,
                 Some(_) | None => return Err(self.refused(&answer)),
             }
         }

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// The key of what is noted with a tab.
 pub(crate) const TAB_KEY: &str = "sync-engine.tab";
+/// The key of what is noted with the tab of dead letters; its value is the tab's number.
+pub(crate) const LETTERS_KEY: &str = "sync-engine.dead-letters";
 /// The key of what is noted with a spreadsheet that setup made.
 pub(crate) const MADE_KEY: &str = "sync-engine.made";
 
@@ -33,6 +35,8 @@ pub(crate) struct Tab {
     pub(crate) column_count: u64,
     /// With the number of the metadata that it stands in, if the tab is ours.
     pub(crate) note: Option<(i64, Note)>,
+    /// Whether it holds dead letters.
+    pub(crate) holds_letters: bool,
 }
 
 /// What is noted with a tab.
@@ -114,7 +118,12 @@ impl Book {
         self.ours().find(|(_, _, note)| note.stream.is_none()).map(|(tab, _, _)| tab)
     }
 
-    /// Every tab that is ours.
+    /// The tab of dead letters.
+    pub(crate) fn letters(&self) -> Option<&Tab> {
+        self.tabs.iter().find(|tab| tab.holds_letters)
+    }
+
+    /// Every tab that is ours, but for that of dead letters.
     pub(crate) fn ours(&self) -> impl Iterator<Item = (&Tab, i64, &Note)> {
         self.tabs.iter().filter_map(|tab| {
             let (id, note) = tab.note.as_ref()?;
@@ -143,8 +152,12 @@ impl Tab {
             let is_ours = noted.metadata_key == TAB_KEY && note.tab == sheet_id;
             is_ours.then_some((noted.metadata_id, note))
         });
+        let holds_letters = sheet.developer_metadata.iter().any(|noted| {
+            noted.metadata_key == LETTERS_KEY && noted.metadata_value == sheet_id.to_string()
+        });
         Self {
             id: sheet_id,
+            holds_letters,
             title,
             row_count: grid.row_count,
             column_count: grid.column_count,

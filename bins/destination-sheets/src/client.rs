@@ -12,6 +12,7 @@ use crate::auth::Tokens;
 use crate::config::Options;
 use crate::failure::{Answer, Failure, waiting};
 use crate::quota::Quota;
+use crate::rest::Rest;
 
 /// Longest time until a connection is made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -36,6 +37,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     tokens: Tokens,
     quota: Quota,
+    rest: Rest,
     sheets_url: String,
     drive_url: String,
     tries: u32,
@@ -57,6 +59,7 @@ impl Client {
             http,
             tokens: Tokens::new(options.credentials.clone(), options.token_url.clone()),
             quota: Quota::new(options.requests_per_minute),
+            rest: Rest::default(),
             sheets_url: options.sheets_url.clone(),
             drive_url: options.drive_url.clone(),
             tries: retry::TRIES,
@@ -67,6 +70,11 @@ impl Client {
     /// The same for somebody who waits for a yes or no: a second try, not six.
     pub(crate) fn impatient(options: &Options) -> Result<Self, Error> {
         Ok(Self { tries: 2, ..Self::open(options)? })
+    }
+
+    /// The same for a run, whose waits can be ended.
+    pub(crate) fn resting(options: &Options, rest: Rest) -> Result<Self, Error> {
+        Ok(Self { rest, ..Self::open(options)? })
     }
 
     /// Reads from a spreadsheet; `path` follows its id.
@@ -131,9 +139,8 @@ impl Client {
             let may_repeat = is_over_quota || call.repeatable && failures < self.tries;
             match waiting(answer.status, answer.asked, failures, retry::jitter()) {
                 Some(wait) if may_repeat => {
-                    let (doing, said) = (&call.doing, answer.said());
-                    tracing::info!("{doing}: {said}; trying again in {} s", wait.as_secs());
-                    tokio::time::sleep(wait).await;
+                    let why = format!("{}: {}", call.doing, answer.said());
+                    self.rest.wait_for(wait, &why).await?;
                 }
                 Some(_) | None => {
                     let who = self.tokens.credentials().who();
@@ -144,8 +151,12 @@ impl Client {
     }
 
     async fn attempt(&mut self, call: &Call) -> Result<Answer, Failure> {
-        let token = self.tokens.current(&self.http, self.tries).await?;
-        self.quota.wait(call.method == Method::GET).await;
+        let token = self.tokens.current(&self.http, self.tries, &self.rest).await?;
+        let is_read = call.method == Method::GET;
+        while let Err(wait) = self.quota.ask(is_read) {
+            let why = self.quota.limit(is_read);
+            self.rest.wait_for(wait, &why).await?;
+        }
         self.request_count = self.request_count.saturating_add(1);
         let mut request =
             self.http.request(call.method.clone(), &call.url).bearer_auth(token.expose());

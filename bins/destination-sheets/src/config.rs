@@ -183,6 +183,7 @@ pub(crate) fn spec() -> Spec {
         "additionalProperties": false,
     }));
     spec.soft_limit_fraction = Some(0.5);
+    spec.setup_dry_run = true;
     spec
 }
 

@@ -1,14 +1,18 @@
 //! The connector: what the harness calls, in terms of the other modules.
 
 use connector::{
-    About, Batch, BatchLimits, Destination, Emitter, Error, Loaded, Shape, StreamPlan,
+    About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Liaison, Loaded, Shape,
+    StreamPlan,
 };
 use protocol::{ConfiguredCatalog, Level, Spec};
 
 use crate::check::check;
+use crate::client::Client;
 use crate::config::{Config, Options, spec};
+use crate::letters;
+use crate::rest::Rest;
 use crate::schema::Schema;
-use crate::setup::setup;
+use crate::setup::{planned, setup};
 use crate::teardown::teardown;
 use crate::write::Writer;
 
@@ -16,6 +20,7 @@ use crate::write::Writer;
 #[derive(Debug)]
 pub struct SheetsDestination {
     options: Options,
+    rest: Rest,
     writer: Option<Writer>,
 }
 
@@ -45,7 +50,7 @@ impl Destination for SheetsDestination {
     }
 
     fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self { options: Options::of(config)?, writer: None })
+        Ok(Self { options: Options::of(config)?, rest: Rest::default(), writer: None })
     }
 
     async fn check(&mut self, plans: &[StreamPlan], _: &mut Emitter) -> Result<String, Error> {
@@ -54,6 +59,10 @@ impl Destination for SheetsDestination {
 
     async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error> {
         setup(&self.options, &self.schemas(plans)?, out).await
+    }
+
+    async fn plan_setup(&mut self, plans: &[StreamPlan]) -> Result<Vec<String>, Error> {
+        planned(&self.options, &self.schemas(plans)?).await
     }
 
     async fn teardown(
@@ -73,6 +82,10 @@ impl Destination for SheetsDestination {
         self.options.echo_records
     }
 
+    fn meet(&mut self, liaison: Liaison) {
+        self.rest = Rest::new(liaison);
+    }
+
     async fn begin(&mut self, plans: &[StreamPlan]) -> Result<Loaded, Error> {
         let (mut schemas, mut unwritable) = (Vec::new(), Loaded::default());
         for plan in plans {
@@ -83,7 +96,7 @@ impl Destination for SheetsDestination {
                 }
             }
         }
-        let (writer, failed) = Writer::begin(&self.options, schemas).await?;
+        let (writer, failed) = Writer::begin(&self.options, schemas, self.rest.clone()).await?;
         self.writer = Some(writer);
         unwritable.streams.extend(failed.streams);
         Ok(unwritable)
@@ -100,5 +113,21 @@ impl Destination for SheetsDestination {
             return Err(Error::internal("writing a batch before anything was opened"));
         };
         writer.load(&batch).await
+    }
+
+    async fn dead_letters(
+        &mut self,
+        stream: Option<&str>,
+        after: i64,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        // Without a spreadsheet nothing was ever refused.
+        let Some(spreadsheet) = &self.options.spreadsheet else { return Ok(Vec::new()) };
+        let mut client = Client::open(&self.options)?;
+        letters::list(&mut client, spreadsheet, (stream, after)).await
+    }
+
+    async fn forget(&mut self, gone: &[DeadLetter]) -> Result<(), Error> {
+        let Some(spreadsheet) = &self.options.spreadsheet else { return Ok(()) };
+        letters::forget(&mut Client::open(&self.options)?, spreadsheet, gone).await
     }
 }

@@ -26,13 +26,19 @@ impl Quota {
         Self { reads: bucket(), writes: bucket(), per_minute }
     }
 
-    /// Waits until another request may be made.
-    pub(crate) async fn wait(&self, is_read: bool) {
+    /// Takes the right to one request; else says how long to wait before asking again.
+    pub(crate) fn ask(&self, is_read: bool) -> Result<(), Duration> {
         let bucket = if is_read { &self.reads } else { &self.writes };
-        while let Err(not_yet) = bucket.check() {
+        bucket.check().map_err(|not_yet| {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
-            tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
-        }
+            wait.max(Duration::from_millis(1))
+        })
+    }
+
+    /// What is waited for, for a person.
+    pub(crate) fn limit(&self, is_read: bool) -> String {
+        let what = if is_read { "reads" } else { "writes" };
+        format!("Google allows {} {what} a minute", self.per_minute)
     }
 }
 

@@ -44,8 +44,30 @@ pub(crate) async fn setup(
     for warning in plan.warnings {
         out.log(Level::Warn, warning).await?;
     }
-    let said = format!("{} tabs are ready in spreadsheet `{spreadsheet}`", plan.places.len());
+    let count = plan.places.len();
+    let tabs = if count == 1 { "tab is" } else { "tabs are" };
+    let said = format!("{count} {tabs} ready in spreadsheet `{spreadsheet}`");
     out.places(&said, plan.places).await
+}
+
+/// What setup would do, a line each; makes nothing.
+pub(crate) async fn planned(options: &Options, schemas: &[Schema]) -> Result<Vec<String>, Error> {
+    let tab = |schema: &Schema| {
+        format!("add tab `{}` with {} columns and {ROWS} rows", schema.stream, width(schema))
+    };
+    let Some(spreadsheet) = &options.spreadsheet else {
+        let made = format!("make spreadsheet `{}`", options.title);
+        return Ok(std::iter::once(made).chain(schemas.iter().map(tab)).collect());
+    };
+    let mut client = Client::open(options)?;
+    let book = Book::read(&mut client, spreadsheet).await?;
+    let plan = plan(&mut client, spreadsheet, (&book, schemas)).await?;
+    let new = schemas.iter().filter(|schema| book.tab_of(&schema.stream).is_none());
+    let mut said: Vec<String> = new.map(tab).chain(plan.warnings).collect();
+    if book.overview().is_none() {
+        said.push(format!("add tab `{}`", free_title(&book, overview::TITLE)));
+    }
+    Ok(said)
 }
 
 /// Makes a spreadsheet and tells its id at once, so that it is not lost whatever comes.
@@ -268,7 +290,7 @@ impl Plan {
         let tab = empty.map_or_else(new_tab_id, |tab| tab.id);
         if empty.is_none() {
             let mut properties = json!({
-                "sheetId": tab, "title": free_title(book), "index": 0,
+                "sheetId": tab, "title": free_title(book, overview::TITLE), "index": 0,
                 "gridProperties": {"rowCount": 210, "columnCount": overview::COLUMNS},
             });
             if let (Some(found), true) = (properties.as_object_mut(), book.tabs.is_empty()) {
@@ -291,11 +313,11 @@ impl Plan {
     }
 }
 
-/// A name for the overview that nobody has.
-fn free_title(book: &Book) -> String {
+/// A name for a tab beside the streams' that nobody has: this one, or one with a number.
+pub(crate) fn free_title(book: &Book, title: &str) -> String {
     let is_free = |title: &String| !book.has_title(title);
-    let others = (2..1000).map(|number| format!("{} {number}", overview::TITLE));
-    let mut all = std::iter::once(overview::TITLE.to_owned()).chain(others);
+    let others = (2..1000).map(|number| format!("{title} {number}"));
+    let mut all = std::iter::once(title.to_owned()).chain(others);
     all.find(is_free).unwrap_or_else(|| Uuid::new_v4().to_string())
 }
 
@@ -336,6 +358,6 @@ pub(crate) fn time_formats(
 }
 
 /// Chosen here, so that one request can make a tab and fill it. The API takes 31 bits.
-fn new_tab_id() -> i64 {
+pub(crate) fn new_tab_id() -> i64 {
     fastrand::i64(1..=i64::from(i32::MAX))
 }

@@ -29,6 +29,7 @@ pub(crate) async fn teardown(
         .ours()
         .filter(|(_, _, note)| note.stream.as_deref().map_or(!any_left, is_wanted))
         .map(|(tab, _, _)| tab)
+        .chain(book.letters().filter(|_| !any_left))
         .collect();
     if gone.is_empty() {
         return Ok(format!("nothing in `{}` was made by sync-engine: nothing removed", book.title));

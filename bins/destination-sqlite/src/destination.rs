@@ -12,7 +12,7 @@ use crate::check::check;
 use crate::client::Client;
 use crate::config::{Config, Options, spec};
 use crate::dead_letter;
-use crate::setup::{setup, tables};
+use crate::setup::{planned, setup, tables};
 use crate::teardown::teardown;
 use crate::write::Writer;
 
@@ -36,7 +36,9 @@ impl Destination for SqliteDestination {
     type Config = Config;
 
     fn spec() -> Spec {
-        spec()
+        let mut spec = spec();
+        spec.setup_dry_run = true;
+        spec
     }
 
     fn open(config: Config) -> Result<Self, Error> {
@@ -51,8 +53,14 @@ impl Destination for SqliteDestination {
     async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error> {
         let (path, tables) = (self.options.path.clone(), tables(plans)?);
         let places = blocking(move || setup(&path, &tables)).await??;
-        let file = self.options.path.display();
-        out.places(&format!("{} tables are ready in `{file}`", places.len()), places).await
+        let (count, file) = (places.len(), self.options.path.display());
+        let tables = if count == 1 { "table is" } else { "tables are" };
+        out.places(&format!("{count} {tables} ready in `{file}`"), places).await
+    }
+
+    async fn plan_setup(&mut self, plans: &[StreamPlan]) -> Result<Vec<String>, Error> {
+        let (path, tables) = (self.options.path.clone(), tables(plans)?);
+        blocking(move || planned(&path, &tables)).await?
     }
 
     async fn teardown(

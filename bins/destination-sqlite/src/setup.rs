@@ -44,6 +44,21 @@ pub(crate) fn setup(path: &Path, tables: &[Table]) -> Result<Places, Error> {
     Ok(meta::places(&noted, tables))
 }
 
+/// The statements that setup would run; makes nothing.
+pub(crate) fn planned(path: &Path, tables: &[Table]) -> Result<Vec<String>, Error> {
+    let mut statements = Vec::new();
+    let found = if path.exists() {
+        look(&Client::open(path)?.connection, path, tables)?.tables
+    } else {
+        statements.push(meta::CREATE.to_owned());
+        tables.iter().map(|_| None).collect()
+    };
+    for (table, found) in tables.iter().zip(&found) {
+        statements.extend(plan(table, found.as_ref()).map_err(Error::config)?);
+    }
+    Ok(statements)
+}
+
 /// What there is, table by table.
 pub(crate) struct Seen {
     pub(crate) noted: BTreeMap<String, Noted>,

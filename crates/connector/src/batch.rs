@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::WrittenCounts;
+use protocol::{Receipt, WrittenCounts};
 
 use crate::dead_letter::Refused;
 use crate::plan::StreamPlan;
@@ -122,4 +122,6 @@ pub struct Loaded {
     pub streams: BTreeMap<String, Result<WrittenCounts, crate::Error>>,
     /// For people: which records were refused, and why.
     pub refusals: Vec<String>,
+    /// What the rows do not hold as it came, since the last load.
+    pub receipts: Vec<Receipt>,
 }

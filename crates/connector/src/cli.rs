@@ -68,6 +68,9 @@ pub(crate) enum DestinationCommand {
         /// Print the statements that an owner runs to let this user set up and write; do nothing
         #[arg(long)]
         print_grants: bool,
+        /// Tell what would be done, each statement as a log message; do nothing
+        #[arg(long, conflicts_with = "print_grants")]
+        dry_run: bool,
     },
     /// Write the messages on stdin; states come back on stdout once their records are durable
     Write(ConfigAndCatalog),

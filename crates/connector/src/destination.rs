@@ -11,6 +11,7 @@ use crate::batch::{Batch, BatchLimits, Loaded};
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::error::Error;
+use crate::liaison::Liaison;
 use crate::plan::StreamPlan;
 use crate::shape::Shape;
 
@@ -48,6 +49,16 @@ pub trait Destination: Sized {
     /// When a place cannot be made.
     async fn setup(&mut self, plans: &[StreamPlan], out: &mut Emitter) -> Result<(), Error>;
 
+    /// What [`Destination::setup`] would do now, one statement or request each, for a person to read.
+    /// Changes nothing. A destination that can tell says so in its spec.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told.
+    async fn plan_setup(&mut self, _plans: &[StreamPlan]) -> Result<Vec<String>, Error> {
+        Err(Error::config(format!("planning setup: {} cannot tell", Self::ABOUT.name)))
+    }
+
     /// Removes places that this tool made: those of the streams given or, when none is, all.
     ///
     /// # Errors
@@ -66,6 +77,10 @@ pub trait Destination: Sized {
     fn echoes_records(&self) -> bool {
         false
     }
+
+    /// Called once before [`Destination::begin`], for destinations whose work may wait long: what they
+    /// wait for should end with the wish to stop, and be told.
+    fn meet(&mut self, _: Liaison) {}
 
     /// Called once before the first load. A stream that is in the result cannot be written, and why.
     ///

@@ -1,17 +1,21 @@
 //! The loop of `write`: fill a batch, load it while the next one fills, release what it speaks for.
 
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use protocol::Log;
 use protocol::ndjson::Reader;
 use tokio::io::AsyncRead;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Loaded};
+use crate::batch::Loaded;
 use crate::destination::Destination;
 use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::intake::Intake;
+use crate::liaison::Liaison;
 use crate::plan::StreamPlan;
 use crate::stop::Stop;
 
@@ -31,7 +35,13 @@ pub(crate) async fn write<D: Destination>(
     out: &mut Emitter,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let mut intake = Intake::begin(destination, plans).await?;
+    let (liaison, words) = Liaison::new(stop.clone());
+    destination.meet(liaison);
+    let mut voice = Voice { words, out };
+    let mut intake = match voice.over(Intake::begin(destination, plans)).await {
+        Err(error) if error.is_stopped() => return Ok(()),
+        begun => begun?,
+    };
     let mut input = Input { reader: Reader::new(input), end: None };
     while input.end.is_none() || !intake.is_idle() {
         input.fill(&mut intake, stop).await;
@@ -39,32 +49,67 @@ pub(crate) async fn write<D: Destination>(
         let loaded = if batch.is_empty() {
             Loaded::default()
         } else {
-            load_while_filling(destination, batch, &mut intake, &mut input, stop).await?
+            let load = destination.load(batch);
+            let loaded =
+                load_while_filling(load, (&mut intake, &mut input), stop, &mut voice).await;
+            match loaded {
+                // What could not be written any more is not acknowledged either.
+                Err(error) if error.is_stopped() => break,
+                loaded => loaded?,
+            }
         };
         intake.settle(position, refused, loaded);
-        intake.release(out).await?;
+        intake.release(voice.out).await?;
     }
     intake.finish(out).await?;
     destination.finish(intake.complete(), out).await?;
     input.end.unwrap_or(Ok(()))
 }
 
-async fn load_while_filling<D: Destination>(
-    destination: &mut D,
-    batch: Batch,
-    intake: &mut Intake,
-    input: &mut Input<impl AsyncRead + Unpin>,
+async fn load_while_filling(
+    load: impl Future<Output = Result<Loaded, Error>>,
+    (intake, input): (&mut Intake, &mut Input<impl AsyncRead + Unpin>),
     stop: &Stop,
+    voice: &mut Voice<'_>,
 ) -> Result<Loaded, Error> {
-    let mut load = pin!(destination.load(batch));
+    let mut load = pin!(load);
     loop {
         let is_open = input.end.is_none();
         tokio::select! {
             biased;
             loaded = &mut load => return loaded,
+            Some(word) = voice.words.recv() => voice.say(word).await?,
             () = stop.requested(), if is_open => input.end = Some(Ok(())),
             () = input.step(intake), if is_open && intake.has_room() => {}
         }
+    }
+}
+
+/// What a destination says while it works goes out at once.
+struct Voice<'o> {
+    words: mpsc::Receiver<Log>,
+    out: &'o mut Emitter,
+}
+
+impl Voice<'_> {
+    async fn over<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => {
+                    while let Ok(word) = self.words.try_recv() {
+                        self.say(word).await?;
+                    }
+                    return done;
+                }
+                Some(word) = self.words.recv() => self.say(word).await?,
+            }
+        }
+    }
+
+    async fn say(&mut self, word: Log) -> Result<(), Error> {
+        self.out.tell(word).await
     }
 }
 

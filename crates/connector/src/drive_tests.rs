@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::about::About;
-use crate::batch::{BatchLimits, StreamBatch};
+use crate::batch::{Batch, BatchLimits, StreamBatch};
 use crate::dead_letter::{DeadLetter, Refused};
 use crate::row::{Key, Row};
 use crate::stop::stop_channel;

@@ -16,6 +16,13 @@ pub enum Retry {
     Never,
 }
 
+/// An end that is nobody's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    StdoutClosed,
+    Stopped,
+}
+
 /// An error of a connector: what was being done, what came back, what to do.
 ///
 /// The message is a lowercase fragment without full stop; secrets never stand in it.
@@ -25,13 +32,13 @@ pub struct Error {
     retry: Retry,
     message: String,
     hint: Option<String>,
-    closed: bool,
+    quiet: Option<Quiet>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     fn new(class: Class, retry: Retry, message: String) -> Self {
-        Self { class, retry, message, hint: None, closed: false, source: None }
+        Self { class, retry, message, hint: None, quiet: None, source: None }
     }
 
     /// The configuration, catalog, state or command line is wrong.
@@ -67,7 +74,18 @@ impl Error {
     /// Nobody reads our stdout any more: the connector ends, quietly.
     #[must_use]
     pub fn stdout_closed() -> Self {
-        Self { closed: true, ..Self::internal("writing to stdout, which was closed") }
+        let quiet = Some(Quiet::StdoutClosed);
+        Self { quiet, ..Self::internal("writing to stdout, which was closed") }
+    }
+
+    /// Somebody asked for a stop while something was waited for: what was begun is left, and the
+    /// connector ends as after any stop.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self {
+            quiet: Some(Quiet::Stopped),
+            ..Self::unreachable("waiting, until a stop was asked for")
+        }
     }
 
     /// Adds what to do about it.
@@ -106,7 +124,13 @@ impl Error {
     /// Whether this is the end of our reader rather than a fault.
     #[must_use]
     pub const fn is_stdout_closed(&self) -> bool {
-        self.closed
+        matches!(self.quiet, Some(Quiet::StdoutClosed))
+    }
+
+    /// Whether this is a stop that was asked for rather than a fault.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.quiet, Some(Quiet::Stopped))
     }
 
     /// Everything in one line: what was being done, the causes, what to do. Secrets masked.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use protocol::{Kind, Level, Line, Log, Message, Record, StateScope, StreamStatusKind, Written};
+use protocol::{
+    Kind, Level, Line, Log, Message, Receipt, Record, StateScope, StreamStatusKind, Written,
+};
 
 use crate::batch::{Batch, BatchLimits, Loaded};
 use crate::dead_letter::Refused;
@@ -38,6 +40,8 @@ pub(crate) struct Intake {
     written: Written,
     dropped: BTreeMap<String, u64>,
     changed: BTreeMap<String, Changed>,
+    /// Streams and reasons of the receipts that came.
+    acknowledged: BTreeSet<(Option<String>, String)>,
     /// Streams whose completion has been told.
     complete: BTreeSet<String>,
     /// A record that came in and has to wait until the batch is taken out.
@@ -50,6 +54,26 @@ pub(crate) struct Intake {
 struct Changed {
     unfit: u64,
     replaced: u64,
+}
+
+impl Changed {
+    fn receipts(&self, stream: &str) -> impl Iterator<Item = Receipt> {
+        let all = [
+            (self.unfit, "unfit_values", "values that do not fit their column are in `_unfit`"),
+            (
+                self.replaced,
+                "replaced_characters",
+                "characters that no text can hold were replaced by U+FFFD",
+            ),
+        ];
+        let receipt = move |(count, reason, message): (u64, &str, &str)| Receipt {
+            stream: Some(stream.to_owned()),
+            reason: reason.to_owned(),
+            count,
+            message: Some(message.to_owned()),
+        };
+        all.into_iter().filter(|(count, ..)| *count > 0).map(receipt)
+    }
 }
 
 /// A record that was read and has a place.
@@ -87,6 +111,7 @@ impl Intake {
             written: Written::new(),
             dropped: BTreeMap::new(),
             changed: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
             complete: BTreeSet::new(),
             held: None,
             ledger: Ledger::default(),
@@ -242,6 +267,17 @@ impl Intake {
         }
     }
 
+    /// Passes a receipt on; people hear of the first of its kind at once, of all in the summary.
+    fn acknowledge(&mut self, receipt: Receipt) {
+        let kind = (receipt.stream.clone(), receipt.reason.clone());
+        let level = if self.acknowledged.insert(kind) { Level::Warn } else { Level::Debug };
+        let text = receipt.message.clone().unwrap_or_else(|| receipt.reason.clone());
+        let place =
+            receipt.stream.as_ref().map(|name| format!("stream `{name}`: ")).unwrap_or_default();
+        let log = Log::new(level, format!("{place}{} {text}", receipt.count));
+        self.tell(Message::Log(Log { receipts: vec![receipt], ..log }));
+    }
+
     fn drop_one(&mut self, stream: &str) {
         let dropped = self.dropped.entry(stream.to_owned()).or_default();
         *dropped = dropped.saturating_add(1);
@@ -314,6 +350,9 @@ impl Intake {
         for refusal in loaded.refusals.into_iter().take(told) {
             self.tell(Message::Log(Log::new(Level::Error, refusal)));
         }
+        for receipt in loaded.receipts {
+            self.acknowledge(receipt);
+        }
         for (stream, result) in loaded.streams {
             match result {
                 Ok(counts) => self.written.entry(stream).or_default().add(&counts),
@@ -348,12 +387,12 @@ impl Intake {
 
     /// Tells what no state has carried, what was dropped, and what was changed.
     pub(crate) async fn finish(&mut self, out: &mut Emitter) -> Result<(), Error> {
-        for (stream, Changed { unfit, replaced }) in std::mem::take(&mut self.changed) {
-            let text = format!(
-                "stream `{stream}`: {unfit} values that do not fit their column are in `_unfit`, \
-                 {replaced} characters that no text can hold became U+FFFD"
-            );
-            out.log(Level::Warn, text).await?;
+        for (stream, changed) in std::mem::take(&mut self.changed) {
+            for receipt in changed.receipts(&stream) {
+                let told = receipt.message.clone().unwrap_or_default();
+                let text = format!("stream `{stream}`: {} {told}", receipt.count);
+                out.tell(Log { receipts: vec![receipt], ..Log::new(Level::Warn, text) }).await?;
+            }
         }
         for (stream, count) in std::mem::take(&mut self.dropped) {
             let text = format!("stream `{stream}` failed: {count} later records were not written");

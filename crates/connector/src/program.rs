@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use clap_complete::Shell;
-use protocol::exit;
+use protocol::{Level, exit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::about::About;
@@ -123,14 +123,21 @@ async fn destination<D: Destination>(
             let checked = open(&config)?.check(&plans, out).await;
             tell_check(checked, out).await
         }
-        DestinationCommand::Setup { base, print_grants } => {
+        DestinationCommand::Setup { base, print_grants, dry_run } => {
             one_from_stdin([base.config.config.as_str(), &base.catalog])?;
             let mut destination = open(&base.config.config)?;
             if print_grants {
                 print(&destination.grants()?);
                 return Ok(());
             }
-            destination.setup(&plans(&arguments::catalog(&base.catalog)?)?, out).await
+            let plans = plans(&arguments::catalog(&base.catalog)?)?;
+            if !dry_run {
+                return destination.setup(&plans, out).await;
+            }
+            for statement in destination.plan_setup(&plans).await? {
+                out.log(Level::Info, statement).await?;
+            }
+            Ok(())
         }
         DestinationCommand::Write(args) => {
             write::<D>(open(&not_stdin(&args)?)?, &args, out, &stop).await

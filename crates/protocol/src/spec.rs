@@ -20,6 +20,10 @@ pub struct Spec {
     /// Whether this source wants every confirmed state written back to its stdin.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acks: bool,
+    /// Whether this destination knows `setup --dry-run`, which tells what setup would do and does
+    /// nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub setup_dry_run: bool,
 }
 
 impl Spec {
@@ -32,6 +36,7 @@ impl Spec {
             source_input: None,
             soft_limit_fraction: None,
             acks: false,
+            setup_dry_run: false,
         }
     }
 }

@@ -52,7 +52,7 @@ async fn characters_that_no_jsonb_holds_are_replaced_and_told_once() {
         lines::raw_record("customers", &data("a")) + &lines::raw_record("customers", &data("b"));
     let done = copy.write(&input).await.expect_code(0);
     assert_eq!(written(&done)["customers"], json!({"created": 2}));
-    assert_eq!(done.stdout.matches("became U+FFFD\"").count(), 2, "{}", done.stdout);
+    assert_eq!(done.stdout.matches("became U+FFFD\"").count(), 1, "{}", done.stdout);
     assert!(done.stdout.contains("6 characters"), "{}", done.stdout);
     let rows = copy.database.column("SELECT id || name FROM stripe.customers ORDER BY id").await;
     assert_eq!(rows, ["a\u{FFFD}\u{FFFD} x \u{1F600}", "b\u{FFFD}\u{FFFD} x \u{1F600}"]);

@@ -176,7 +176,7 @@ fn compact(json: &str) -> String {
 }
 
 /// A text that a cell holds, and whether it had to be cut.
-fn fitting(text: String) -> (String, bool) {
+pub(super) fn fitting(text: String) -> (String, bool) {
     if text.len() <= MOST_CHARACTERS || text.encode_utf16().count() <= MOST_CHARACTERS {
         return (text, false);
     }

@@ -20,6 +20,12 @@ impl Changes {
         self.0.entry(row).or_default().insert(column, value);
     }
 
+    /// The cell's new value, if it changes.
+    #[cfg(test)]
+    pub(crate) fn get(&self, row: u64, column: u64) -> Option<&Value> {
+        self.0.get(&row)?.get(&column)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -4,6 +4,7 @@ mod a1;
 mod cell;
 mod changes;
 mod header;
+pub(crate) mod letter;
 mod prune;
 mod tab;
 

@@ -119,6 +119,8 @@ pub(crate) struct KeyCells {
     pub(crate) counts: WrittenCounts,
     /// Texts that were cut.
     pub(crate) cut: u64,
+    /// Records whose key no cell can hold.
+    pub(crate) refused: Vec<(Key, Row)>,
     next_row: u64,
 }
 
@@ -159,7 +161,7 @@ pub(crate) fn key_cells(
         // Two keys that are cut alike would be one row.
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         into.counts.refused = into.counts.refused.saturating_add(count);
-        tracing::error!("stream `{}`: a key is empty or longer than a cell", schema.stream);
+        into.refused.extend(rows.iter().map(|row| (key.clone(), row.clone())));
         return;
     }
     let versions: Vec<Version> = rows.iter().map(|row| row.version).collect();

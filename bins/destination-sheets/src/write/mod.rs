@@ -1,6 +1,7 @@
 //! Batches into cells.
 
 mod look;
+mod progress;
 mod read;
 mod room;
 mod writer;

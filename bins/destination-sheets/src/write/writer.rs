@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use connector::{Batch, BatchLimits, Error, Loaded, StreamBatch};
-use protocol::WrittenCounts;
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::look::{Glance, look};
+use super::progress::{Decided, Progress};
 use super::read::{Found, read};
 use super::room::Room;
 use crate::book::Book;
@@ -19,8 +19,10 @@ use crate::failure::Failure;
 use crate::layout::{
     Changes, Facts, KeyCells, Model, asked_fields, column_range, key_cells, prune_cells,
 };
+use crate::letters;
 use crate::overview;
 use crate::quota::estimated_seconds;
+use crate::rest::Rest;
 use crate::schema::Schema;
 use crate::setup;
 use crate::values;
@@ -34,6 +36,7 @@ const ALONE_FROM: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Writer {
     client: Client,
+    rest: Rest,
     spreadsheet: String,
     run: Option<String>,
     limits: BatchLimits,
@@ -53,36 +56,20 @@ enum Part {
     Prunes,
 }
 
-/// What becomes of the streams of a batch.
-#[derive(Debug, Default)]
-struct Progress {
-    /// Still to be written.
-    open: BTreeSet<String>,
-    /// What was decided when a stream was first written: after a write that got half way, what it
-    /// did would count as unchanged.
-    decided: BTreeMap<String, (WrittenCounts, u64)>,
-    loaded: Loaded,
-}
-
-impl Progress {
-    fn fail(&mut self, stream: &str, error: Error) {
-        self.open.remove(stream);
-        self.loaded.streams.insert(stream.to_owned(), Err(error));
-    }
-}
-
 impl Writer {
     /// Reads what there is, and says which of the streams cannot be written, and why.
     pub(crate) async fn begin(
         options: &Options,
         schemas: Vec<Schema>,
+        rest: Rest,
     ) -> Result<(Self, Loaded), Error> {
         let spreadsheet = options.spreadsheet.clone().ok_or_else(|| {
             Error::config("reading --config: `spreadsheet_id` is missing")
                 .hint("run `destination-sheets setup`, which makes a spreadsheet and tells its id")
         })?;
         let mut writer = Self {
-            client: Client::open(options)?,
+            client: Client::resting(options, rest.clone())?,
+            rest,
             spreadsheet,
             run: options.run_id.clone(),
             limits: options.limits,
@@ -105,25 +92,21 @@ impl Writer {
         let width = self.schemas.values().map(|schema| schema.columns.len()).max().unwrap_or(1);
         let seconds =
             estimated_seconds(100_000, u64::try_from(width).unwrap_or(u64::MAX), per_minute);
-        tracing::info!("100,000 rows take about {seconds} s at {per_minute} requests a minute");
+        self.rest.tell(&format!(
+            "100,000 rows take about {seconds} s at {per_minute} requests a minute"
+        ));
     }
 
     /// Stores a batch. What is reported as written stands in the spreadsheet when this returns.
     pub(crate) async fn load(&mut self, batch: &Batch) -> Result<Loaded, Error> {
         self.pace(batch).await;
         let mut progress = Progress::default();
-        for (stream, of_stream) in &batch.streams {
+        for stream in batch.streams.keys() {
             if self.schemas.contains_key(stream) {
                 progress.open.insert(stream.clone());
             } else {
                 let error = Error::internal(format!("writing stream `{stream}`, which has no tab"));
                 progress.fail(stream, error);
-            }
-            if !of_stream.refused.is_empty() {
-                let count = of_stream.refused.len();
-                tracing::warn!(
-                    "stream `{stream}`: {count} records were refused; a spreadsheet keeps no dead letters"
-                );
             }
         }
         self.write_part(batch, (Part::Rows, &mut progress)).await?;
@@ -132,9 +115,16 @@ impl Writer {
         });
         progress.open = pruned.map(|(name, _)| name.clone()).collect();
         self.write_part(batch, (Part::Prunes, &mut progress)).await?;
+        self.keep_letters(batch, &mut progress).await?;
         self.last_load = Some(Instant::now());
-        self.tell_progress(batch, &progress);
-        Ok(progress.loaded)
+        self.tell_progress(batch);
+        Ok(progress.told())
+    }
+
+    /// What was refused goes where it can be found again.
+    async fn keep_letters(&mut self, batch: &Batch, progress: &mut Progress) -> Result<(), Error> {
+        let refused = progress.refused(batch);
+        letters::keep(&mut self.client, &self.spreadsheet, &refused).await
     }
 
     /// A batch that is not full waits until some time has passed since the last one; meanwhile the
@@ -142,17 +132,15 @@ impl Writer {
     async fn pace(&self, batch: &Batch) {
         let Some(last) = self.last_load else { return };
         if !batch.is_full(&self.limits) {
-            sleep_until(last + Duration::from_millis(self.limits.flush_ms)).await;
+            let next = last + Duration::from_millis(self.limits.flush_ms);
+            // A stop ends the wait, not the write.
+            self.rest.wait(next.saturating_duration_since(Instant::now())).await.ok();
         }
     }
 
-    fn tell_progress(&mut self, batch: &Batch, progress: &Progress) {
-        for (stream, of_stream) in &batch.streams {
+    fn tell_progress(&mut self, batch: &Batch) {
+        for of_stream in batch.streams.values() {
             self.written_count = self.written_count.saturating_add(of_stream.record_count);
-            let cut = progress.decided.get(stream).map_or(0, |(_, cut)| *cut);
-            if cut > 0 {
-                tracing::warn!("stream `{stream}`: {cut} texts were longer than a cell and cut");
-            }
         }
         let (records, requests) = (self.written_count, self.client.request_count);
         tracing::info!("{records} records are written, with {requests} requests so far");
@@ -270,8 +258,11 @@ impl Writer {
         }
         for (stream, cells) in &cells {
             if part == Part::Rows {
-                let decided = (cells.counts, cells.cut);
-                progress.decided.entry(stream.clone()).or_insert(decided);
+                progress.decided.entry(stream.clone()).or_insert_with(|| Decided {
+                    counts: cells.counts,
+                    cut: cells.cut,
+                    refused: cells.refused.clone(),
+                });
             }
         }
         self.write_cells(&cells).await?;
@@ -279,7 +270,7 @@ impl Writer {
             if let Some(model) = self.models.get_mut(&stream) {
                 cells.apply(model);
             }
-            let counts = progress.decided.get(&stream).map(|(counts, _)| *counts);
+            let counts = progress.decided.get(&stream).map(|decided| decided.counts);
             progress.open.remove(&stream);
             progress.loaded.streams.insert(stream, Ok(counts.unwrap_or_default()));
         }

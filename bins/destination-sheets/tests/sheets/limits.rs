@@ -14,8 +14,11 @@ async fn a_text_that_is_longer_than_a_cell_is_cut_and_counted() {
     for expected in ["created", "unchanged"] {
         let run = copy.write(&[stream("customers")], &input).await.expect_code(0);
         assert_eq!(counts(&run, "customers")[expected], 2);
-        let told = run.stderr.contains("1 texts were longer than a cell and cut");
-        assert_eq!(told, expected == "created", "{}", run.stderr);
+        let messages = run.messages();
+        let mut receipts = messages.iter().filter_map(|message| message["_receipts"].get(0));
+        let cut = receipts.next().map(|one| [&one["reason"], &one["count"], &one["stream"]]);
+        let told = [&json!("cut_cells"), &json!(1), &json!("customers")];
+        assert_eq!(cut, (expected == "created").then_some(told));
     }
     let names = copy.column("customers", "name");
     assert_eq!(names["fits"], fits);
@@ -27,8 +30,9 @@ async fn a_key_that_is_longer_than_a_cell_is_refused_and_the_stream_goes_on() {
     let copy = Copy::of(&[stream("customers")]).await;
     let input = record("customers", &"k".repeat(50_001), "x") + &record("customers", "a", "x");
     let run = copy.write(&[stream("customers")], &input).await.expect_code(0);
-    let counts = counts(&run, "customers");
-    assert_eq!((counts["refused"], counts["created"]), (1, 1));
+    let sums = counts(&run, "customers");
+    assert_eq!((sums["refused"], sums["created"]), (1, 1));
+    assert!(run.stdout.contains("a key is empty or longer than a cell"), "{}", run.stdout);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod copy;
 
 mod access;
+mod letters;
 mod limits;
 mod people;
 mod quota;

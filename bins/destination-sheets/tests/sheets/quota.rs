@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::program::Signal;
 use testkit::sheets::{Fault, Kind};
 
 use crate::copy::{Copy, counts, page, stream};
@@ -90,6 +91,37 @@ async fn a_run_says_what_it_will_take_and_how_far_it_is() {
     let copy = Copy::of(&[stream("customers")]).await;
     let input = page("customers", (0, 20), ("a", 7));
     let run = copy.write(&[stream("customers")], &input).await.expect_code(0);
-    assert!(run.stderr.contains("100,000 rows take about"), "{}", run.stderr);
+    assert!(run.stdout.contains("100,000 rows take about"), "{}", run.stdout);
     assert!(run.stderr.contains("20 records are written, with"), "{}", run.stderr);
+}
+
+fn is_waiting(message: &serde_json::Value) -> bool {
+    message["log"]["message"].as_str().is_some_and(|text| text.starts_with("waiting "))
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_long_wait_at_once_and_what_is_durable_stays_confirmed() {
+    let copy = Copy::of(&[stream("customers")]).await;
+    let mut running = copy.program("write", &[stream("customers")]).start();
+    running.send(&page("customers", (0, 10), ("a", 7))).await;
+    running.message(|message| message["type"] == "source_state").await;
+    copy.sheets.fail(Fault { times: 1000, retry_after: None, ..Fault::once("", 429) });
+    running.send(&page("customers", (10, 20), ("a", 7))).await;
+    running.message(is_waiting).await;
+    running.signal(Signal::TERM);
+    let run = running.finish().await.expect_code(0);
+    assert_eq!(run.of_type("source_state").len(), 1);
+    assert_eq!(counts(&run, "customers")["created"], 10);
+    assert_eq!(copy.rows("customers").len(), 10);
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_wait_for_its_own_bucket_before_anything_was_read() {
+    let mut copy = Copy::of(&[stream("customers")]).await;
+    copy.more = json!({"requests_per_minute": 1});
+    let mut running = copy.program("write", &[stream("customers")]).start();
+    let said = running.message(is_waiting).await["log"]["message"].clone();
+    assert!(said.as_str().unwrap().ends_with("Google allows 1 reads a minute"), "{said}");
+    running.signal(Signal::TERM);
+    running.finish().await.expect_code(0);
 }

@@ -28,6 +28,7 @@ pub struct Book {
 pub(super) struct Tab {
     pub(super) id: i64,
     pub(super) title: String,
+    pub(super) is_hidden: bool,
     pub(super) grid: Grid,
     pub(super) metadata: Vec<Value>,
     pub(super) protected: Vec<Value>,
@@ -37,7 +38,8 @@ pub(super) struct Tab {
 impl Tab {
     pub(super) fn new(id: i64, title: &str, grid: Grid) -> Self {
         let title = title.to_owned();
-        Self { id, title, grid, metadata: Vec::new(), protected: Vec::new(), formats: Vec::new() }
+        let (metadata, protected, formats) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id, title, is_hidden: false, grid, metadata, protected, formats }
     }
 }
 
@@ -181,6 +183,12 @@ impl Book {
     /// The names of the tabs, in order.
     pub fn titles(&self) -> Vec<String> {
         self.tabs.iter().map(|tab| tab.title.clone()).collect()
+    }
+
+    /// Whether a tab is not shown.
+    #[track_caller]
+    pub fn is_hidden(&mut self, title: &str) -> bool {
+        self.named(title).is_hidden
     }
 
     /// All cells of a tab, as they are; formulas as `#EVALUATED`.

@@ -77,7 +77,8 @@ pub(super) fn add_sheet(book: &mut Book, properties: &Value) -> Result<(), Refus
         "" => format!("Sheet{fallback}"),
         title => title.to_owned(),
     };
-    let tab = Tab::new(id, &title, Grid::new(rows, columns));
+    let is_hidden = properties.get("hidden").and_then(Value::as_bool).unwrap_or_default();
+    let tab = Tab { is_hidden, ..Tab::new(id, &title, Grid::new(rows, columns)) };
     book.add(tab, count(properties, "/index"))
 }
 

@@ -23,7 +23,7 @@ use crate::failure::{fail, loud};
 /// Bytes of a body that the API takes.
 const MOST_BYTES: usize = 10_000_000;
 /// A token that is good from the start and for ever.
-const STANDING: &str = "standing-token";
+const STANDING: &str = "canary-standing-token-0123";
 
 /// A hand that edits a spreadsheet just before a request is answered.
 type Hand = Box<dyn FnOnce(&mut Book) + Send>;
@@ -311,7 +311,7 @@ impl World {
         if came.kind == Kind::Token {
             let audience = format!("{}/token", self.address);
             token::check(came.form, &audience, seconds_now())?;
-            let token = format!("token-{}", self.tokens.len());
+            let token = format!("canary-access-token-{}", self.tokens.len());
             let until = now.saturating_add(self.token_lifetime);
             self.tokens.insert(token.clone(), Some(until));
             let lifetime = self.token_lifetime.as_secs();

@@ -11,8 +11,11 @@ use crate::failure::{fail, loud};
 /// Made for these tests; it opens nothing.
 const KEY: &str = include_str!("key.pem");
 const EMAIL: &str = "sync@tests.iam.gserviceaccount.com";
-const CLIENT: [(&str, &str); 3] =
-    [("client_id", "client"), ("client_secret", "secret"), ("refresh_token", "refresh")];
+const CLIENT: [(&str, &str); 3] = [
+    ("client_id", "client"),
+    ("client_secret", "canary-client-secret-0123"),
+    ("refresh_token", "canary-refresh-token-0123"),
+];
 const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The key file of the service account that may edit everything here.
