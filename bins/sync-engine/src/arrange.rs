@@ -19,8 +19,7 @@ pub(crate) async fn setup(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&args.connection, keys, surroundings)?;
     let to = pipeline::describe(&settings.destination.connector);
     let mut job = session::job(settings, &args.state);
     if !args.streams.is_empty() {

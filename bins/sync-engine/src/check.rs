@@ -8,7 +8,7 @@ use protocol::{Level, exit};
 use crate::cli::{CheckArgs, StateArgs};
 use crate::given_keys::GivenKeys;
 use crate::session;
-use crate::settings::{Settings, selected};
+use crate::settings::selected;
 use crate::surroundings::Surroundings;
 use crate::sync::status_of;
 
@@ -18,8 +18,7 @@ pub(crate) async fn run(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&args.connection, keys, surroundings)?;
     let mut job = session::job(settings, &StateArgs::default());
     if let Some(streams) = &args.streams {
         // Named without a value: the usual ones.

@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::cli::{DeadLettersCommand, StateArgs};
 use crate::given_keys::GivenKeys;
 use crate::session;
-use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::table;
 
@@ -21,8 +20,7 @@ pub(crate) async fn run(
         DeadLettersCommand::List(of) => (of, false),
         DeadLettersCommand::Retry(of) => (of, true),
     };
-    let settings = Settings::gather(&of.connection, keys, surroundings)?;
-    let host = session::host(&of.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&of.connection, keys, surroundings)?;
     let job = session::job(settings, &StateArgs::default());
     let asked = engine::dead_letters(&job, &host, retry, of.stream.as_deref());
     let logs = Box::pin(asked).await?;

@@ -9,7 +9,6 @@ use crate::cli::DiscoverArgs;
 use crate::foresee::cost;
 use crate::given_keys::GivenKeys;
 use crate::session;
-use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::table;
 
@@ -19,8 +18,7 @@ pub(crate) async fn run(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&args.connection, keys, surroundings)?;
     let catalog = Box::pin(engine::discover(&host, &settings.source)).await?;
     if args.json {
         let mut line = Vec::new();

@@ -6,7 +6,7 @@ use protocol::{Class, SourceState, exit};
 use crate::cli::{ReadArgs, StateArgs, WriteArgs};
 use crate::given_keys::GivenKeys;
 use crate::session;
-use crate::settings::{Settings, document, selected, span};
+use crate::settings::{document, selected, span};
 use crate::signals::Signals;
 use crate::state;
 use crate::surroundings::Surroundings;
@@ -17,8 +17,7 @@ pub(crate) async fn read(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&args.connection, keys, surroundings)?;
     let mut job = session::job(settings, &StateArgs::default());
     if !args.streams.is_empty() {
         job.streams = selected(&args.streams);
@@ -43,8 +42,7 @@ pub(crate) async fn write(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, host) = session::open(&args.connection, keys, surroundings)?;
     let unreadable = |error| Failure::config(format!("reading `--catalog`: {error}"));
     let catalog = document("--catalog", &args.catalog)?;
     let catalog = catalog::parse(catalog).map_err(unreadable)?;

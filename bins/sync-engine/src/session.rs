@@ -19,6 +19,17 @@ use crate::surroundings::Surroundings;
 /// The hidden verb with which this program starts itself to become a connector.
 pub(crate) const STEP: &str = "__child";
 
+/// What the command line says, and what a command with connections runs on.
+pub(crate) fn open(
+    args: &ConnectionArgs,
+    keys: GivenKeys,
+    surroundings: &Surroundings,
+) -> Result<(Settings, Host), Failure> {
+    let settings = Settings::gather(args, keys, surroundings)?;
+    let host = host(args, &settings, surroundings)?;
+    Ok((settings, host))
+}
+
 /// The host of a command with connections.
 pub(crate) fn host(
     args: &ConnectionArgs,
@@ -55,8 +66,7 @@ pub(crate) async fn keeper(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<Keeper, Failure> {
-    let settings = Settings::gather(args, keys, surroundings)?;
-    let host = host(args, &settings, surroundings)?;
+    let (settings, host) = open(args, keys, surroundings)?;
     Box::pin(Keeper::find(&job(settings, state), &host)).await
 }
 

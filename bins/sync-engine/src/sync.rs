@@ -21,8 +21,7 @@ pub(crate) async fn run(
     keys: GivenKeys,
     surroundings: &Surroundings,
 ) -> Result<u8, Failure> {
-    let settings = Settings::gather(&args.connection, keys, surroundings)?;
-    let mut host = session::host(&args.connection, &settings, surroundings)?;
+    let (settings, mut host) = session::open(&args.connection, keys, surroundings)?;
     host.launcher.patience = Some(limits(args).stall);
     let job = job(args, settings)?;
     if args.dry_run {

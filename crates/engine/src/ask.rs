@@ -1,9 +1,12 @@
 //! Questions to connectors that move no data: does it work, what is there, what would happen.
 
-use protocol::{Catalog, Class, ConnectionStatus, Log, Message, Stream, Timestamp};
+use protocol::{
+    Catalog, Class, ConnectionStatus, Log, Message, Stream, StreamRunStatus, Timestamp,
+};
 
-use crate::catalog::select;
+use crate::catalog::{is_limited, select};
 use crate::client::Opening;
+use crate::config::{Config, is_secret};
 use crate::failure::Failure;
 use crate::job::{Given, Host, Job};
 use crate::keeper::Keeper;
@@ -54,12 +57,27 @@ pub async fn discover(host: &Host, given: &Given) -> Result<Catalog, Failure> {
 pub struct Outlook {
     /// What would go where.
     pub opening: Opening,
-    /// Every stream, and how it would begin.
-    pub streams: Vec<(Stream, Beginning)>,
+    /// Every stream, how it would begin, and its records in the last run.
+    pub streams: Vec<Foreseen>,
+    /// What setup of the destination would do; `None` when it cannot tell.
+    pub setup: Option<Vec<String>>,
+    /// The source's completed configuration, without secrets.
+    pub source: Config,
     /// The run that would go on, if one is unfinished.
     pub unfinished: Option<String>,
     /// The upper bound of time.
     pub time_ceiling: Option<Timestamp>,
+}
+
+/// A stream of a run that was not begun.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// The stream.
+    pub stream: Stream,
+    /// How it would begin.
+    pub begins: Beginning,
+    /// Its records in the last run that is known, if it was complete there.
+    pub known_count: Option<u64>,
 }
 
 /// How a stream would begin.
@@ -89,19 +107,25 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
     let mut keeper = Keeper::find(job, host).await?;
     let state = keeper.export().await?;
     let names = || catalog.streams.iter().map(|configured| configured.stream.name.as_str());
-    let run = keeper.runs(1).await?.pop();
-    let run = run.filter(|run| job.full_refresh.is_none() && run.goes_on_with(names()));
+    let last = keeper.runs(1).await?.pop();
+    let goes_on = |run: &RunRecord| job.full_refresh.is_none() && run.goes_on_with(names());
+    let run = last.clone().filter(goes_on);
     let known = if job.full_refresh.is_some() { Default::default() } else { state.source.streams };
     let begins = |stream: &Stream| match &run {
         Some(run) if is_done(run, &stream.name) => Beginning::Done,
         _ if known.contains_key(&stream.name) => Beginning::Resumed,
         _ => Beginning::Afresh,
     };
-    let streams: Vec<(Stream, Beginning)> = catalog
+    let streams: Vec<Foreseen> = catalog
         .streams
         .iter()
-        .map(|configured| (configured.stream.clone(), begins(&configured.stream)))
+        .map(|configured| Foreseen {
+            stream: configured.stream.clone(),
+            begins: begins(&configured.stream),
+            known_count: last.as_ref().and_then(|last| known_count(last, &configured.stream.name)),
+        })
         .collect();
+    let resumed = streams.iter().filter(|stream| stream.begins == Beginning::Resumed);
     let opening = Opening {
         pipeline: keeper.pipeline.clone(),
         source: source.config.connector_type.clone(),
@@ -109,11 +133,23 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
         destination: pipeline::describe(&destination.config),
         store: keeper.describe(),
         stream_count: streams.len(),
-        resumed_count: streams.iter().filter(|(_, how)| *how == Beginning::Resumed).count(),
+        resumed_count: resumed.count(),
+        is_limited: is_limited(&source.config.config, &catalog),
         follow: job.follow,
     };
+    let asked = (&destination.spec, &destination.config.config);
+    let setup = destination.connector.plan_setup(&host.launcher, asked, &catalog).await?;
     let time_ceiling = run.as_ref().and_then(|run| run.time_ceiling);
-    Ok(Outlook { opening, streams, unfinished: run.map(|run| run.run_id), time_ceiling })
+    let unfinished = run.map(|run| run.run_id);
+    let spec = source.spec;
+    let mut source = source.config.config;
+    source.retain(|key, _| !is_secret(&spec, key));
+    Ok(Outlook { opening, streams, setup, source, unfinished, time_ceiling })
+}
+
+fn known_count(run: &RunRecord, stream: &str) -> Option<u64> {
+    let stream = run.progress.streams.get(stream)?;
+    (stream.status == StreamRunStatus::Completed).then_some(stream.record_count)
 }
 
 fn is_done(run: &RunRecord, stream: &str) -> bool {

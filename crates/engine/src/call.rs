@@ -96,6 +96,27 @@ impl Connector {
         self.ask(launcher, "setup", &documents).await
     }
 
+    /// Asks a destination what its setup would do; `None` when its spec does not say that it knows:
+    /// a program that takes no notice of a flag would do it.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn plan_setup(
+        &self,
+        launcher: &Launcher,
+        (spec, config): (&Spec, &Config),
+        catalog: &ConfiguredCatalog,
+    ) -> Result<Option<Vec<String>>, Failure> {
+        if !spec.setup_dry_run {
+            return Ok(None);
+        }
+        let documents = [self.document("--config", config)?, self.document("--catalog", catalog)?];
+        let answer = self.ask(launcher, "setup --dry-run", &documents).await?;
+        let said = |message| if let Message::Log(log) = message { Some(log.message) } else { None };
+        Ok(Some(answer.into_iter().filter_map(said).collect()))
+    }
+
     /// Has a connector remove what its setup made. A connector that does not know the verb has
     /// nothing to do.
     ///

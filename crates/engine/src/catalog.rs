@@ -279,6 +279,12 @@ fn refuse_unknown_field(
     }
 }
 
+/// Whether a limit on records may leave streams without a last status.
+pub(crate) fn is_limited(source: &Map<String, Value>, catalog: &ConfiguredCatalog) -> bool {
+    source.get("backfill_limit").is_some_and(|limit| !limit.is_null())
+        || catalog.streams.iter().any(|stream| stream.backfill_limit.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

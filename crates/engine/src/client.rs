@@ -59,6 +59,8 @@ pub struct Opening {
     pub resumed_count: usize,
     /// Whether it goes on until it is stopped.
     pub follow: bool,
+    /// Whether a limit on records may end streams before all of their time is read.
+    pub is_limited: bool,
 }
 
 /// Whoever watches.

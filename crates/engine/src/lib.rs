@@ -48,7 +48,7 @@ pub mod store;
 pub mod tally;
 
 pub use arrange::{setup, teardown};
-pub use ask::{Beginning, Outlook, check, dead_letters, discover, foresee};
+pub use ask::{Beginning, Foreseen, Outlook, check, dead_letters, discover, foresee};
 pub use call::Connector;
 pub use client::{Client, Opening, Shown};
 pub use failure::{Failure, Side};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::{ConfiguredCatalog, Level, Spec, Timestamp};
 use tokio::time::Instant;
 
-use crate::catalog::{bound, leave_out_done};
+use crate::catalog::{bound, is_limited, leave_out_done};
 use crate::client::{Client, Opening};
 use crate::desk::Desk;
 use crate::failure::Failure;
@@ -63,6 +63,7 @@ pub(crate) async fn prepare<C: Client>(
         stream_count: catalog.streams.len(),
         resumed_count: resumed_count(&catalog, &run),
         follow: job.follow,
+        is_limited: is_limited(&source.config.config, &catalog),
     })
     .await;
     let budget = Budget::new(&job.limits, began, destination.spec.soft_limit_fraction);

@@ -1,6 +1,11 @@
 //! Both connectors found, asked and set up: all that comes before state is looked at.
 
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
 use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message};
+use tokio::time::interval;
 
 use crate::catalog::select;
 use crate::client::Client;
@@ -12,6 +17,9 @@ use crate::job::{Host, Job, Opened, StreamDefaults};
 use crate::pipeline::{self, Account};
 use crate::resolve::Role;
 use crate::store::{Holder, Kept, Store};
+
+/// How often a run that waits for a connector says that it lives.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// What is ready to run.
 #[derive(Debug)]
@@ -92,8 +100,8 @@ async fn discover<C: Client>(
     source: &Opened,
     desk: &mut Desk<'_, C>,
 ) -> Result<Catalog, Failure> {
-    let asked = source.connector.discover(&host.launcher, &source.config.config).await;
-    let (catalog, answer) = asked?;
+    let asked = source.connector.discover(&host.launcher, &source.config.config);
+    let (catalog, answer) = beating(desk, asked).await?;
     relay(&format!("source/{}", source.config.connector_type), &answer, desk).await;
     Ok(catalog)
 }
@@ -107,7 +115,8 @@ async fn set_up<C: Client>(
     desk: &mut Desk<'_, C>,
 ) -> Result<Vec<Message>, Failure> {
     let (name, role) = side;
-    let answer = opened.connector.setup(&host.launcher, &opened.config.config, catalog).await?;
+    let setup = opened.connector.setup(&host.launcher, &opened.config.config, catalog);
+    let answer = beating(desk, setup).await?;
     relay(&format!("{role}/{}", opened.config.connector_type), &answer, desk).await;
     for message in &answer {
         let Message::Control(control) = message else { continue };
@@ -125,6 +134,20 @@ async fn set_up<C: Client>(
         }
     }
     Ok(answer)
+}
+
+/// Waits for a connector while the run goes on saying that it lives: a setup may take longer than a
+/// lease lasts.
+async fn beating<T, C: Client>(desk: &mut Desk<'_, C>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let mut beats = interval(BEAT);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = beats.tick() => desk.beat().await,
+        }
+    }
 }
 
 /// Passes on what a connector says to people. A new configuration is not for them: it may hold

@@ -6,7 +6,7 @@ use protocol::{Class, ConfiguredCatalog, Message, StreamStatus, StreamStatusKind
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::catalog::with_children;
+use crate::catalog::{is_limited, with_children};
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::job::{Host, Job};
@@ -51,7 +51,7 @@ async fn legs<C: Client>(
     run: &mut Run,
     stop: &mut StopReceiver,
 ) -> Ending {
-    let limited = is_limited(plan);
+    let limited = is_limited(&plan.source.config.config, &plan.catalog);
     if plan.is_continued && plan.catalog.streams.is_empty() {
         // All of the run was done, and only this had not been told.
         return Ending::default();
@@ -108,13 +108,6 @@ async fn leave_out<C: Client>(
         names.join(", ")
     );
     desk.log(protocol::Level::Warn, message).await;
-}
-
-/// Whether a limit on records may leave streams without a last status.
-fn is_limited(plan: &Plan) -> bool {
-    let of_source = plan.source.config.config.get("backfill_limit");
-    of_source.is_some_and(|limit| !limit.is_null())
-        || plan.catalog.streams.iter().any(|stream| stream.backfill_limit.is_some())
 }
 
 async fn asked_to_stop(stop: &mut StopReceiver) -> StopCause {

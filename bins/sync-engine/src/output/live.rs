@@ -34,6 +34,7 @@ impl Live {
 
     pub(super) fn open(&mut self, opening: &Opening) {
         self.erase();
+        self.picture.open(opening);
         crate::say(&opening_line(opening));
     }
 

@@ -1,5 +1,6 @@
 //! What a run shows: lines for people on stderr, messages for programs on stdout.
 
+mod eta;
 mod live;
 mod ndjson;
 mod picture;

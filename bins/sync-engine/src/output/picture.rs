@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use engine::Opening;
 use protocol::{Progress, Range, StreamProgress, StreamRunStatus, Timestamp};
 
+use super::eta::Eta;
 use crate::table::{count, duration};
 
 /// A terminal's size in characters.
@@ -27,6 +29,7 @@ pub(super) struct Picture {
     /// By stream: its records at a moment, and records a second up to then.
     rates: BTreeMap<String, (u64, u64)>,
     measured: Option<Timestamp>,
+    eta: Eta,
     note: String,
 }
 
@@ -35,8 +38,14 @@ const NAME: usize = 32;
 const BAR: usize = 40;
 
 impl Picture {
-    pub(super) const fn new(colour: bool) -> Self {
-        Self { colour, rates: BTreeMap::new(), measured: None, note: String::new() }
+    pub(super) fn new(colour: bool) -> Self {
+        let (rates, measured, eta) = (BTreeMap::new(), None, Eta::default());
+        Self { colour, rates, measured, eta, note: String::new() }
+    }
+
+    /// Takes in what is about to happen.
+    pub(super) fn open(&mut self, opening: &Opening) {
+        self.eta.set_limited(opening.is_limited);
     }
 
     /// The last thing that was said and need not stay.
@@ -47,6 +56,7 @@ impl Picture {
 
     /// Measures rates, once a second.
     pub(super) fn measure(&mut self, progress: &Progress, now: Timestamp) {
+        self.eta.measure(progress, now);
         let since =
             self.measured.map_or(i64::MAX, |then| now.millis().saturating_sub(then.millis()));
         let Ok(millis @ 1000..) = u64::try_from(since) else { return };
@@ -76,7 +86,8 @@ impl Picture {
         if let Some(more @ 1..) = streams.len().checked_sub(room) {
             lines.push(plain(&format!("… and {more} more at work"), columns));
         }
-        lines.push(plain(&standing(progress), columns));
+        let left = self.eta.left().map(|left| format!(" · {left}")).unwrap_or_default();
+        lines.push(plain(&format!("{}{left}", standing(progress)), columns));
         if !self.note.is_empty() {
             lines.push(plain(&self.note, columns));
         }

@@ -5,6 +5,7 @@ use protocol::{
     Level, Message, Progress, StreamProgress, StreamStatus, StreamStatusKind, Timestamp,
 };
 
+use super::eta::Eta;
 use crate::table::{count, duration};
 
 /// How much is said.
@@ -44,15 +45,20 @@ pub(crate) struct Plain {
     last_totals: Option<Timestamp>,
     /// Records at the last totals of a run that follows: where nothing came, nothing is said.
     followed: Option<u64>,
+    eta: Eta,
+    /// What a connector said since the last totals that need not be a line of its own.
+    note: Option<String>,
 }
 
 impl Plain {
-    pub(crate) const fn new(volume: Volume) -> Self {
-        Self { volume, done: Vec::new(), last_totals: None, followed: None }
+    pub(crate) fn new(volume: Volume) -> Self {
+        let (last_totals, followed, note) = (None, None, None);
+        Self { volume, done: Vec::new(), last_totals, followed, eta: Eta::default(), note }
     }
 
     pub(super) fn open(&mut self, opening: &Opening) {
         self.followed = opening.follow.then_some(0);
+        self.eta.set_limited(opening.is_limited);
         if self.volume >= Volume::Usual {
             crate::say(&opening_line(opening));
         }
@@ -73,7 +79,12 @@ impl Plain {
                 };
                 crate::say(&format!("{level}{}: {}", shown.emitted_by, log.message));
             }
+            Message::Log(log) if log.level == Level::Info => {
+                let line = log.message.lines().next().unwrap_or_default();
+                self.note = Some(format!("{}: {line}", shown.emitted_by));
+            }
             Message::Progress(progress) => {
+                self.eta.measure(progress, shown.ts);
                 self.done(progress);
                 self.totals(progress, shown.ts);
             }
@@ -131,13 +142,16 @@ impl Plain {
         self.last_totals = Some(ts);
         let streams = progress.streams.values();
         let ended = streams.filter(|stream| stream.status.is_terminal()).count();
-        crate::say(&format!(
-            "{} records, {:.0}/s, {ended} of {} streams ended, {}",
+        let left = self.eta.left().map(|left| format!(", {left}")).unwrap_or_default();
+        let note = self.note.take().map(|note| format!("; {note}")).unwrap_or_default();
+        let line = format!(
+            "{} records, {:.0}/s, {ended} of {} streams ended, {}{left}{note}",
             count(progress.derived.total_record_count),
             progress.derived.records_per_second,
             progress.streams.len(),
             duration(progress.elapsed_ms),
-        ));
+        );
+        crate::say(&protocol::secret::mask(&line));
     }
 }
 
@@ -202,6 +216,7 @@ mod tests {
             stream_count: 41,
             resumed_count: 3,
             follow: false,
+            is_limited: false,
         };
         assert_eq!(
             opening_line(&opening),

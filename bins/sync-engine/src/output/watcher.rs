@@ -12,7 +12,7 @@ use super::plain::Plain;
 #[derive(Debug)]
 enum People {
     Plain(Plain),
-    Live(Live),
+    Live(Box<Live>),
 }
 
 /// A client that tells both.
@@ -30,7 +30,7 @@ impl Watcher {
 
     /// A live view on stderr, and messages on stdout when `to_stdout`.
     pub(crate) fn live(live: Live, to_stdout: bool) -> Self {
-        Self { people: People::Live(live), ndjson: to_stdout.then(Ndjson::new) }
+        Self { people: People::Live(Box::new(live)), ndjson: to_stdout.then(Ndjson::new) }
     }
 }
 

@@ -76,3 +76,22 @@ async fn connectors_tell_what_they_can_be_told() {
     let sqlite = found.iter().find(|line| line["connector"] == "destination-sqlite").unwrap();
     assert!(sqlite["spec"]["config"]["properties"]["path"].is_object(), "{sqlite}");
 }
+
+#[tokio::test]
+async fn a_dry_run_shows_what_setup_would_do_only_where_the_destination_says_that_it_can_tell() {
+    let desk = Desk::usual();
+    let script = std::fs::read_to_string(desk.path("destination.sh")).unwrap();
+    let flagged = script.replacen(
+        r#"{"type":"spec","spec":{"#,
+        r#"{"type":"spec","spec":{"setup_dry_run":true,"#,
+        1,
+    );
+    let flagged =
+        flagged.replace("while [", "[ \"$1\" != --dry-run ] || { dry=1; shift; }\nwhile [");
+    let told = r#"setup) if [ -n "$dry" ]; then say '{"type":"log","log":{"level":"info","message":"CREATE TABLE customers ()"}}'; exit; fi"#;
+    desk.write("destination.sh", &flagged.replacen("setup)", &format!("{told};"), 1));
+    let run = desk.sync().arg("--dry-run").run("").await.expect_code(0);
+    assert!(run.stdout.contains("  CREATE TABLE customers ()\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("at least 2 requests, about "), "{}", run.stdout);
+    assert!(!desk.path("destination.json").exists());
+}

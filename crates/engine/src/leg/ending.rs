@@ -87,18 +87,18 @@ impl<C: Client> Leg<'_, '_, C> {
         early: bool,
     ) -> LegEnd {
         let mut failures = self.stalled.clone();
-        let closed =
-            early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed);
+        let closed = !self.hushed
+            && (early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed));
         let destination = self.destination_failure(destination, closed);
         if !self.killed && failures.is_empty() {
             // A source whose reader died is not to blame for how it ends.
-            let blameless = destination.is_some() && closed;
+            let blameless = self.hushed || destination.is_some() && closed;
             failures.extend(self.source_failure(source).filter(|_| !blameless));
             failures.extend(destination);
         }
         failures.extend(self.desk.broken().cloned());
         let gate = self.pumped.as_ref().map(|pumped| &pumped.gate);
-        let settled = failures.is_empty() && !self.killed;
+        let settled = failures.is_empty() && !self.killed && !self.hushed;
         let differences = gate.filter(|_| settled).map(|gate| self.heard.differences(gate));
         let whole = settled && gate.is_some_and(|gate| gate.unfinished().next().is_none());
         let stopped = self.stopped.or_else(|| self.desk.stopped());

@@ -27,6 +27,10 @@ use crate::pump::{Activity, PumpEnd, Pumped, Reports, pump};
 use crate::reduce::Run;
 use crate::stop::{Stop, StopCause, StopReceiver};
 
+/// How long a destination may go on writing after somebody stopped the run; then it is asked to stop
+/// too, and ends what it waits for.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// How often progress is shown when nothing else is.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -51,6 +55,10 @@ pub(crate) struct Leg<'l, 'd, C> {
     pub(super) stopping: bool,
     /// When the source is killed, if it was asked to stop.
     pub(super) deadline: Option<Instant>,
+    /// When the destination is asked to stop, if the run was stopped by somebody.
+    drain: Option<Instant>,
+    /// Whether the destination was asked to stop: it may leave input behind.
+    pub(super) hushed: bool,
     pub(super) ticks: Interval,
     pub(super) activity: Arc<Activity>,
     /// Lines that the destination wrote.
@@ -66,6 +74,7 @@ enum Step {
     Noted(Note),
     Pumped(Option<Pumped>),
     TooLong,
+    Drained,
     Limit(Reached),
     Look,
     Line(Vec<u8>),
@@ -124,6 +133,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             killed: false,
             stopping: false,
             deadline: None,
+            drain: None,
+            hushed: false,
             ticks,
             activity,
             lines: 0,
@@ -148,6 +159,11 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                     self.deadline = None;
                     self.source.kill();
                 }
+                Step::Drained => {
+                    self.drain = None;
+                    self.hushed = true;
+                    self.destination.terminate();
+                }
                 Step::Limit(reached) => self.limit(reached),
                 Step::Look => self.look(),
                 Step::Line(line) => self.lines(line, &mut out).await,
@@ -169,7 +185,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
 
     /// The next thing that happens; of several the most urgent.
     async fn next(&mut self, out: &mut Reader<ChildStdout>, stop: &mut StopReceiver) -> Step {
-        let too_long = at(self.deadline);
+        let (too_long, drained) = (at(self.deadline), at(self.drain));
         let limit = self.plan.budget.next();
         let limited = at(limit.map(|(at, _)| at));
         let look = self.watch.next();
@@ -179,6 +195,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             Some(note) = self.notes.recv() => Step::Noted(note),
             Some(pumped) = self.pumping.join_next() => Step::Pumped(pumped.ok()),
             () = too_long => Step::TooLong,
+            () = drained => Step::Drained,
             () = limited => Step::Limit(limit.map_or(Reached::Hard, |(_, reached)| reached)),
             () = sleep_until(look) => Step::Look,
             line = out.next() => match line {
@@ -221,6 +238,9 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             Stop::Go => {}
             Stop::Drain(cause) => {
                 self.stopped.get_or_insert(cause);
+                if matches!(cause, StopCause::Interrupt | StopCause::Terminate) {
+                    self.drain.get_or_insert(Instant::now() + DRAIN);
+                }
                 self.stop_source();
             }
             Stop::Kill(cause) => {

@@ -2,6 +2,7 @@
 //! The engine with connectors that are three-line shell scripts, most of them ill-behaved.
 
 mod acks;
+mod beats;
 mod ends;
 mod failing_stream;
 mod follow;

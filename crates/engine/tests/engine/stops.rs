@@ -59,3 +59,14 @@ async fn a_client_that_goes_away_stops_the_run() {
     let state = outcome.eof.ending_state.unwrap();
     assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
 }
+
+#[tokio::test]
+async fn a_destination_that_waits_is_asked_to_stop_too_and_what_it_confirmed_is_kept() {
+    let waits = r#"while read -r line; do echo "$line"; case "$line" in *source_state*) break;; esac; done; exec sleep 600"#;
+    let read = ENDLESS.replace("exec sleep 600", "record a 2; exec sleep 600");
+    let (outcome, _) = stopped_by(&[Stop::Drain(StopCause::Terminate)], &read, waits).await;
+    assert_eq!(outcome.exit, exit::TERMINATED, "{:?}", outcome.ending);
+    assert!(outcome.ending.failures.is_empty(), "{:?}", outcome.ending);
+    let state = outcome.eof.ending_state.unwrap();
+    assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
+}
