@@ -1,9 +1,10 @@
-//! What holds for any stored state at all: plain functions that panic when it does not, driven
-//! by changed seeds here and by the fuzzer of `fuzz/`.
+//! What holds for any stored state and any header at all: plain functions that panic when it does
+//! not, driven by changed seeds here and by the fuzzer of `fuzz/`.
 
-use protocol::{TimeRange, Timestamp};
+use protocol::{Secret, TimeRange, Timestamp};
 use serde_json::value::RawValue;
 
+use crate::live::verify;
 use crate::ranges::{Bounds, RangeSet, StreamState, parse};
 
 /// Most ranges that are looked at one after the other.
@@ -36,6 +37,16 @@ pub fn stored_state(bytes: &[u8]) {
     }
 }
 
+/// No header signs a body without the secret. The header is the first line, the body the rest.
+pub fn signature(bytes: &[u8]) {
+    let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (header, body) = bytes.split_at_checked(at).unwrap_or((bytes, b""));
+    let secrets = ["whsec_0123456789abcdef", ""].map(|text| Secret::new(text.to_owned()));
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let header = String::from_utf8_lossy(header);
+    assert!(verify(&header, body, &secrets, now).is_err(), "`{header}` is taken for Stripe's");
+}
+
 #[expect(clippy::expect_used, reason = "a law that does not hold ends the program")]
 fn reread(state: &StreamState) -> StreamState {
     let text = serde_json::value::to_raw_value(state).expect("a state is written");
@@ -50,7 +61,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stored_state_of_any_seed_is_read_or_refused() {
+    fn every_law_holds_for_every_seed() {
+        for seed in corpus::seeds("signature") {
+            signature(&seed);
+        }
         for seed in corpus::seeds("stored_state") {
             stored_state(&seed);
         }
@@ -60,6 +74,11 @@ mod tests {
         #[test]
         fn a_stored_state_of_any_shape_is_read_or_refused(bytes in corpus::changed("stored_state")) {
             stored_state(&bytes);
+        }
+
+        #[test]
+        fn a_signature_of_any_shape_is_refused(bytes in corpus::changed("signature")) {
+            signature(&bytes);
         }
     }
 }

@@ -16,4 +16,6 @@ mod stdin;
 pub(crate) use delivery::{Delivery, Outcome, Via};
 pub(crate) use open::Live;
 pub(crate) use settings::{EventInput, LiveSettings, WebhookSecrets};
+#[cfg(any(test, fuzzing))]
+pub(crate) use signature::verify;
 pub(crate) use stdin::Confirmed;
