@@ -1,4 +1,5 @@
-//! One HTTP client for Stripe: key, version, time-outs, budget, retries. It only ever reads.
+//! One HTTP client for Stripe: key, version, time-outs, budget, retries. It only reads, but for the webhook
+//! endpoint that `setup` is asked for.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
@@ -6,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use connector::{Error, retry};
 use protocol::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::clock::{ServerClock, http_date};
 use crate::config::Settings;
@@ -39,7 +41,7 @@ impl Call {
     /// A page of a stream's list.
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
-        let question = Question { doing, stream: Some(stream.to_owned()) };
+        let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
         Self { path: path.to_owned(), endpoint: path.to_owned(), query, question }
     }
 
@@ -51,16 +53,49 @@ impl Call {
         query: Vec<(String, String)>,
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
-        let question = Question { doing, stream: Some(stream.to_owned()) };
+        let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
         Self { path: path.to_owned(), endpoint, query, question }
     }
 
     /// Something else.
     pub(crate) fn new(doing: &str, path: &str) -> Self {
-        let question = Question { doing: format!("{doing} (GET {path})"), stream: None };
+        let question =
+            Question { doing: format!("{doing} (GET {path})"), stream: None, permission: None };
         let (path, query) = (path.to_owned(), Vec::new());
         Self { endpoint: path.clone(), path, query, question }
     }
+
+    /// Something that takes more than reading; `permission` says what to do when it is forbidden.
+    pub(crate) fn with_permission(
+        doing: &str,
+        method: &str,
+        path: &str,
+        permission: String,
+    ) -> Self {
+        let mut call = Self::new(doing, path);
+        call.question.doing = format!("{doing} ({method} {path})");
+        call.question.permission = Some(permission);
+        call
+    }
+
+    /// Adds a parameter.
+    pub(crate) fn ask(&mut self, name: &str, value: &str) {
+        self.query.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// What a request carries that changes something.
+#[derive(Debug)]
+pub(crate) enum Writing {
+    /// Makes or changes an object; tries under one key count as one.
+    Post {
+        /// The parameters.
+        form: Vec<(String, String)>,
+        /// Names this change.
+        idempotency_key: String,
+    },
+    /// Removes it.
+    Delete,
 }
 
 /// A whole answer with status 200.
@@ -141,7 +176,7 @@ impl Client {
     ///
     /// What it came to, after retries.
     pub(crate) async fn page(&self, call: &Call, frame: &Frame) -> Result<Page, Failure> {
-        self.attempts(call, |reply| Page::read(&reply.body, frame, self.stamp(reply)?)).await
+        self.attempts(call, None, |reply| Page::read(&reply.body, frame, self.stamp(reply)?)).await
     }
 
     /// Makes a request, waiting for its token.
@@ -155,17 +190,33 @@ impl Client {
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
         self.wait_for_token(&call.endpoint).await?;
-        self.attempts(call, read).await
+        self.attempts(call, None, read).await
+    }
+
+    /// Makes a request that changes something, waiting for its token.
+    ///
+    /// # Errors
+    ///
+    /// What it came to, after retries.
+    pub(crate) async fn write<T>(
+        &self,
+        call: &Call,
+        writing: &Writing,
+        read: impl Fn(&Reply) -> Result<T, Malformed>,
+    ) -> Result<T, Failure> {
+        self.wait_for_token(&call.endpoint).await?;
+        self.attempts(call, Some(writing), read).await
     }
 
     async fn attempts<T>(
         &self,
         call: &Call,
+        writing: Option<&Writing>,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
         let (mut failures, mut slowdowns) = (0_u32, 0_u32);
         loop {
-            let attempt = self.attempt(call).await;
+            let attempt = self.attempt(call, writing).await;
             let reply = attempt.and_then(|reply| {
                 read(&reply).map_err(|why| Box::new(errors::no_answer(&call.question, why)))
             });
@@ -190,10 +241,10 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call) -> Result<Reply, Box<Verdict>> {
-        let url = self.url(call)?;
+    async fn attempt(&self, call: &Call, writing: Option<&Writing>) -> Result<Reply, Box<Verdict>> {
+        let request = self.request(self.url(call)?, writing);
         let sent = self.started.elapsed();
-        let answer = self.http.get(url).send().await.map_err(|error| self.lost(call, error))?;
+        let answer = request.send().await.map_err(|error| self.lost(call, error))?;
         let received = self.started.elapsed();
         let date = header(answer.headers(), "date").and_then(http_date);
         if let Some(date) = date {
@@ -210,6 +261,19 @@ impl Client {
             self.slow_down(&call.endpoint, header(&headers, "stripe-rate-limited-reason"));
         }
         Err(Box::new(verdict))
+    }
+
+    fn request(&self, url: Url, writing: Option<&Writing>) -> RequestBuilder {
+        match writing {
+            None => self.http.get(url),
+            Some(Writing::Delete) => self.http.delete(url),
+            Some(Writing::Post { form, idempotency_key }) => self
+                .http
+                .post(url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header("Idempotency-Key", idempotency_key)
+                .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()),
+        }
     }
 
     fn url(&self, call: &Call) -> Result<Url, Box<Verdict>> {

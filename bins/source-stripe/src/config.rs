@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use connector::Error;
 use protocol::{Secret, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stripe_api::Catalogue;
 use url::Url;
 
@@ -47,6 +47,29 @@ pub struct Config {
     pub(crate) input: Option<EventInput>,
 }
 
+/// The configuration, and the text it was read from, to be given back with what was learned.
+#[derive(Clone)]
+pub struct Given {
+    /// What it says.
+    pub(crate) config: Config,
+    /// All of it, secrets included.
+    pub(crate) whole: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let whole = Map::deserialize(deserializer)?;
+        let config = serde_json::from_value(Value::Object(whole.clone()));
+        Ok(Self { config: config.map_err(serde::de::Error::custom)?, whole })
+    }
+}
+
 /// The configuration once it was found to make sense.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -71,7 +94,6 @@ pub(crate) struct Settings {
     /// What concerns the backfill.
     pub(crate) wishes: Wishes,
     /// What concerns events that others bring.
-    #[expect(dead_code, reason = "the read loop that opens it comes next")]
     pub(crate) live_input: LiveSettings,
 }
 

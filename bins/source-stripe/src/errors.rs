@@ -14,6 +14,8 @@ pub(crate) struct Question {
     pub(crate) doing: String,
     /// The stream it was done for, if it was one.
     pub(crate) stream: Option<String>,
+    /// What to do when it is forbidden, where that is more than reading.
+    pub(crate) permission: Option<String>,
 }
 
 /// What came back, as far as it decides.
@@ -170,11 +172,12 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
 }
 
 fn denied(question: &Question, what: &str) -> String {
-    match &question.stream {
-        Some(stream) => {
+    match (&question.permission, &question.stream) {
+        (Some(permission), _) => format!("{what}; {permission}"),
+        (None, Some(stream)) => {
             format!("{what}; give the key read permission for `{stream}`, or leave the stream out")
         }
-        None => format!("{what}; give the key read permission for the account"),
+        (None, None) => format!("{what}; give the key read permission for the account"),
     }
 }
 

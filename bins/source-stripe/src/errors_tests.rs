@@ -7,6 +7,7 @@ fn question() -> Question {
     Question {
         doing: "listing `charges` (GET /v1/charges)".to_owned(),
         stream: Some("charges".to_owned()),
+        permission: None,
     }
 }
 

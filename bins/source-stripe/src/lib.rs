@@ -20,6 +20,7 @@ mod limits;
 mod live;
 mod page;
 mod ranges;
+mod setup;
 mod spec;
 mod whole;
 
@@ -34,12 +35,13 @@ use stripe_api::Catalogue;
 
 use crate::backfill::{Backfill, Start};
 use crate::client::Client;
-pub use crate::config::Config;
 use crate::config::Settings;
+pub use crate::config::{Config, Given};
 
 /// The source: a Stripe account.
 #[derive(Debug)]
 pub struct StripeSource {
+    given: Given,
     settings: Settings,
 }
 
@@ -56,14 +58,15 @@ impl Source for StripeSource {
                   source-stripe read --config config.json --catalog catalog.json",
         environment: &[("api_key", &["STRIPE_API_KEY"])],
     };
-    type Config = Config;
+    type Config = Given;
 
     fn spec() -> Spec {
         spec::spec()
     }
 
-    fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self { settings: Settings::new(config, Catalogue::embedded())? })
+    fn open(given: Given) -> Result<Self, Error> {
+        let settings = Settings::new(given.config.clone(), Catalogue::embedded())?;
+        Ok(Self { given, settings })
     }
 
     async fn check(
@@ -104,6 +107,18 @@ impl Source for StripeSource {
         let backfill =
             Backfill::new(start.plan, Arc::new(client), &account.id, notices, &self.settings);
         Box::pin(backfill.run(out, &stop)).await
+    }
+
+    async fn setup(&self, catalog: &ConfiguredCatalog, out: &mut Emitter) -> Result<(), Error> {
+        setup::set_up(&self.given.whole, &self.settings, catalog, out).await
+    }
+
+    async fn teardown(
+        &self,
+        _: Option<&ConfiguredCatalog>,
+        out: &mut Emitter,
+    ) -> Result<(), Error> {
+        setup::tear_down(&self.settings, out).await
     }
 }
 

@@ -7,6 +7,7 @@ mod body;
 mod counts;
 mod delivery;
 mod door;
+mod endpoint;
 mod listener;
 mod open;
 mod settings;
@@ -14,6 +15,7 @@ mod signature;
 mod stdin;
 
 pub(crate) use delivery::{Delivery, Outcome, Via};
+pub(crate) use endpoint::Desk;
 pub(crate) use open::Live;
 pub(crate) use settings::{EventInput, LiveSettings, WebhookSecrets};
 #[cfg(any(test, fuzzing))]

@@ -47,12 +47,23 @@ impl Fake {
         stats["by_path"][path].as_u64().unwrap_or_default()
     }
 
-    async fn get(&self, path: &str) -> String {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let answer = client.get(format!("{}{path}", self.url)).send().await.unwrap();
+    /// Changes something as an owner of the account would: parameters as a form.
+    pub(crate) async fn post(&self, path: &str, form: &str) -> String {
+        let request = client().post(format!("{}{path}", self.url));
+        let request = request.bearer_auth("sk_test_0123456789abcd").body(form.to_owned());
+        let answer = request.send().await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()
     }
+
+    async fn get(&self, path: &str) -> String {
+        let answer = client().get(format!("{}{path}", self.url)).send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+}
+
+fn client() -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
 fn by_id(lines: &str) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ mod nested;
 mod read;
 mod run;
 mod scripted;
+mod setup;
 mod stop;
 mod trouble;
 mod v2;

@@ -1,0 +1,50 @@
+//! What is prepared at Stripe before the first read, and taken away after the last: the webhook
+//! endpoint, where one is asked for. Nothing else is ever written there.
+
+use connector::{Emitter, Error};
+use protocol::{ConfiguredCatalog, Control};
+use serde_json::{Map, Value};
+
+use crate::account;
+use crate::client::Client;
+use crate::config::Settings;
+use crate::live::Desk;
+
+/// Makes sure of the webhook endpoint, and gives the configuration back with what was learned.
+///
+/// # Errors
+///
+/// When Stripe cannot be asked or refuses.
+pub(crate) async fn set_up(
+    given: &Map<String, Value>,
+    settings: &Settings,
+    catalog: &ConfiguredCatalog,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    let (client, _notices) = Client::open(settings)?;
+    let Some(desk) = Desk::open(&client, settings) else { return Ok(()) };
+    let account = account::look_up(&client, settings).await?;
+    let secret = desk.set_up(catalog, out).await?;
+    let mut config = given.clone();
+    config.insert("account_id".to_owned(), account.id.into());
+    if let Some(secret) = secret {
+        config.insert("webhook_secret".to_owned(), secret.expose().into());
+    }
+    if config == *given {
+        return Ok(());
+    }
+    out.control(Control::SourceConfig { source_config: config }).await
+}
+
+/// Removes the webhook endpoint that [`set_up`] made, and nothing else.
+///
+/// # Errors
+///
+/// When Stripe cannot be asked or refuses.
+pub(crate) async fn tear_down(settings: &Settings, out: &mut Emitter) -> Result<(), Error> {
+    let (client, _notices) = Client::open(settings)?;
+    match Desk::open(&client, settings) {
+        Some(desk) => desk.tear_down(out).await,
+        None => Ok(()),
+    }
+}
