@@ -34,7 +34,10 @@ pub(crate) struct Live {
     /// state speaks for all that were emitted before it.
     pub(crate) confirmed: watch::Receiver<Confirmed>,
     counts: Arc<Counts>,
+    /// Those that bring: they end by themselves once nothing more can be brought.
     tasks: JoinSet<Result<(), Error>>,
+    /// Who listens for confirmed states: until this is dropped.
+    hearing: JoinSet<()>,
 }
 
 impl Live {
@@ -53,8 +56,8 @@ impl Live {
     ) -> Result<Self, Error> {
         let (sender, deliveries) = channel();
         let (confirm, confirmed) = watch::channel(None);
-        let (counts, tasks) = (Arc::default(), JoinSet::new());
-        let mut live = Self { deliveries, confirmed, counts, tasks };
+        let (counts, tasks, hearing) = (Arc::default(), JoinSet::new(), JoinSet::new());
+        let mut live = Self { deliveries, confirmed, counts, tasks, hearing };
         if let Some(port) = settings.port.filter(|_| follow) {
             let door = live.door(settings, client, sender.clone(), stop)?;
             let listener = listener::bind(settings.host, port).await?;
@@ -68,7 +71,14 @@ impl Live {
             });
             out.log(Level::Info, text).await?;
         }
-        live.listen_to_stdin(settings, (input, confirm), client, sender);
+        if settings.from_stdin {
+            let (secrets, counts) = (settings.secrets.clone(), Arc::clone(&live.counts));
+            let (deliveries, client) = (Some(sender), Arc::clone(client));
+            let feed = Feed { input, secrets, deliveries, confirmed: confirm, counts, client };
+            live.tasks.spawn(feed.run(stop.clone()));
+        } else {
+            live.hearing.spawn(hear(input, confirm));
+        }
         Ok(live)
     }
 
@@ -117,26 +127,5 @@ impl Live {
         let clock = Box::new(move || client.now());
         let to = (sender, Arc::clone(&self.counts));
         Ok(Door::new(name, clock, Bounds::default(), to, stop.clone()))
-    }
-
-    fn listen_to_stdin(
-        &mut self,
-        settings: &LiveSettings,
-        (input, confirmed): (Input, watch::Sender<Confirmed>),
-        client: &Arc<Client>,
-        deliveries: mpsc::Sender<Delivery>,
-    ) {
-        if !settings.from_stdin {
-            self.tasks.spawn(async move {
-                hear(input, confirmed).await;
-                Ok(())
-            });
-            return;
-        }
-        let (secrets, counts) = (settings.secrets.clone(), Arc::clone(&self.counts));
-        let client = Arc::clone(client);
-        let deliveries = Some(deliveries);
-        let feed = Feed { input, secrets, deliveries, confirmed, counts, client };
-        self.tasks.spawn(feed.run());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use connector::{Error, Input};
+use connector::{Error, Input, Stop};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use protocol::{Kind, Line, Secret, StateScope, excerpt};
@@ -92,15 +92,16 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Brings every event, and hears what becomes of each.
+    /// Brings every event until a stop is asked for, and hears what becomes of each.
     ///
     /// # Errors
     ///
     /// When a line is cut off or is no JSON object: what came before it was brought.
-    pub(crate) async fn run(mut self) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, stop: Stop) -> Result<(), Error> {
         let mut open = FuturesUnordered::new();
         let ended = loop {
             tokio::select! {
+                () = stop.requested() => break Ok(()),
                 Some((line, outcome)) = open.next() => self.settle(line, outcome),
                 event = self.next(), if open.len() < OPEN => match event {
                     Ok(Some(event)) => {
