@@ -54,6 +54,17 @@ impl Copy<'_> {
         texts.iter().map(|text| row(text)).collect()
     }
 
+    /// Whether anything was left where the copy was: a schema, a table.
+    pub(crate) async fn holds_anything(&self) -> bool {
+        match self {
+            Self::Postgres(database) => {
+                let asked = "SELECT (to_regnamespace('stripe') IS NOT NULL)::text";
+                database.value(asked).await == "true"
+            }
+            Self::Sqlite(path) => !sqlite_column(path, "SELECT name FROM sqlite_schema").is_empty(),
+        }
+    }
+
     /// A value that changes when any row of a stream is rewritten.
     pub(crate) async fn fingerprint(&self, stream: &str) -> Vec<String> {
         match self {

@@ -18,8 +18,9 @@ async fn comes_back(copy: &Copy<'_>, named: &[&str]) {
         .args(["teardown", "--yes", "--stripe-api-key", API_KEY])
         .args(["--stripe-base-url", &stripe.url()])
         .args(named);
-    teardown.run("").await.expect_code(0);
-    assert!(copy.rows("customers").await.is_empty());
+    let torn = teardown.run("").await.expect_code(0);
+    assert!(torn.stderr.contains("is removed, and the run log with it"), "{}", torn.stderr);
+    assert!(!copy.holds_anything().await, "nothing of ours is left");
     sync().run("").await.expect_code(0);
     copy.assert_equals(&stripe, &streams).await;
 }

@@ -400,6 +400,9 @@ pub(crate) struct RunsArgs {
     /// How many of them
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: u32,
+    /// Show the streams of the latest run: what came, and how fresh each is
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) streams: bool,
     /// One JSON object a line, with streams and receipts
     #[arg(long)]
     pub(crate) json: bool,

@@ -94,6 +94,14 @@ pub(crate) fn load_secrets(path: &Path) -> io::Result<Config> {
     }
 }
 
+/// Removes secrets kept before, where there are any.
+pub(crate) fn remove_secrets(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Adds secrets to a file that only its owner may read; it is replaced as a whole.
 pub(crate) fn save_secrets(path: &Path, secrets: &Config) -> io::Result<()> {
     let mut kept = load_secrets(path)?;
@@ -148,5 +156,8 @@ mod tests {
         save_secrets(&path, &config(json!({"b": "y"}))).unwrap();
         assert_eq!(load_secrets(&path).unwrap(), config(json!({"a": "x", "b": "y"})));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        remove_secrets(&path).unwrap();
+        remove_secrets(&path).unwrap();
+        assert!(!path.exists());
     }
 }

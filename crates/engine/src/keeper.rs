@@ -10,7 +10,7 @@ use crate::pipeline::{self, Account};
 use crate::reduce::Unsaved;
 use crate::resolve::Role;
 use crate::runlog::RunRecord;
-use crate::store::{Holder, Kept, Pipeline, Store, StoreError};
+use crate::store::{Holder, Kept, Pipeline, Removed, Store, StoreError};
 
 /// The store of one pipeline, found as a run finds it.
 #[derive(Debug)]
@@ -133,6 +133,22 @@ impl Keeper {
         self.put(state, &pipeline, streams).await?;
         self.give_back().await?;
         Ok(count)
+    }
+
+    /// Forgets the pipeline with its runs, and takes away the place where that was kept unless
+    /// others keep theirs there.
+    pub(crate) async fn remove(&mut self) -> Result<Removed, Failure> {
+        let failed = self.failed();
+        let holder = self.holder.clone();
+        if !self.store.acquire(&holder).await.map_err(&failed)? {
+            return Ok(Removed::Nothing);
+        }
+        self.store.remove().await.map_err(&failed)
+    }
+
+    /// Whether it is kept beside the rows that it speaks of.
+    pub(crate) const fn is_in_the_copy(&self) -> bool {
+        self.store.is_in_the_copy()
     }
 
     async fn put(

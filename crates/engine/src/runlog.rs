@@ -87,6 +87,16 @@ impl RunRecord {
         self.is_open() && (left || self.progress.streams.values().all(ended))
     }
 
+    /// The moment before which nothing happened that the copy of a stream does not hold: where the
+    /// source does not say, what was there when the run began. `None` while it is being filled.
+    #[must_use]
+    pub fn up_to(&self, stream: &StreamProgress) -> Option<Timestamp> {
+        if stream.status != StreamRunStatus::Completed {
+            return None;
+        }
+        stream.up_to.or(self.time_ceiling).or(self.started_at)
+    }
+
     /// A call begins.
     pub fn begin_call(&mut self) {
         self.calls = self.calls.saturating_add(1);

@@ -14,6 +14,6 @@ mod tls;
 pub use connect::{Client, Pool, Pooled, connect, discard};
 pub use error::Error;
 pub use ident::{Ident, Literal, Qualified};
-pub use migrate::{Migration, advisory_key, migrate};
+pub use migrate::{MIGRATIONS, Migration, advisory_key, lock_migrations, migrate};
 pub use settings::{Settings, Target};
 pub use sqlstate::Failure;

@@ -35,7 +35,7 @@ pub async fn migrate(
         Error::query(format!("migrating schema `{}`", schema.name()), &source)
     };
     let transaction = client.transaction().await.map_err(failed)?;
-    lock(&transaction, schema).await.map_err(failed)?;
+    lock_migrations(&transaction, schema).await.map_err(failed)?;
     prepare(&transaction, schema).await.map_err(failed)?;
     let applied = recorded(&transaction, schema).await.map_err(failed)?;
     let missing = plan(schema, migrations, &applied)?;
@@ -52,7 +52,11 @@ pub fn advisory_key(purpose: &str, name: &str) -> i64 {
     i64::from_ne_bytes(xxh3_64(text.as_bytes()).to_ne_bytes())
 }
 
-async fn lock(transaction: &Transaction<'_>, schema: &Ident) -> Result<(), tokio_postgres::Error> {
+/// Waits until nobody else migrates the schema, and keeps others from it until the transaction ends.
+pub async fn lock_migrations(
+    transaction: &Transaction<'_>,
+    schema: &Ident,
+) -> Result<(), tokio_postgres::Error> {
     let key = advisory_key("migrate", schema.name());
     let asked = "SELECT pg_advisory_xact_lock($1)";
     transaction.query_typed(asked, &[(&key, Type::INT8)]).await.map(drop)
@@ -66,14 +70,14 @@ async fn prepare(
     let asked = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), \
                  EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2)";
     let name = schema.name();
-    let names: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&TABLE, Type::TEXT)];
+    let names: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&MIGRATIONS, Type::TEXT)];
     let row = transaction.query_typed_one(asked, &names).await?;
     if !row.try_get::<_, bool>(0)? {
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
     if !row.try_get::<_, bool>(1)? {
         let table = format!(
-            "CREATE TABLE {schema}.{TABLE} (number integer PRIMARY KEY, name text NOT NULL, \
+            "CREATE TABLE {schema}.{MIGRATIONS} (number integer PRIMARY KEY, name text NOT NULL, \
              checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         );
         transaction.batch_execute(&table).await?;
@@ -81,13 +85,14 @@ async fn prepare(
     Ok(())
 }
 
-const TABLE: &str = "_sync_migrations";
+/// The table that records what was applied.
+pub const MIGRATIONS: &str = "_sync_migrations";
 
 async fn recorded(
     transaction: &Transaction<'_>,
     schema: &Ident,
 ) -> Result<BTreeMap<i32, String>, tokio_postgres::Error> {
-    let asked = format!("SELECT number, checksum FROM {schema}.{TABLE}");
+    let asked = format!("SELECT number, checksum FROM {schema}.{MIGRATIONS}");
     let rows = transaction.query_typed(&asked, &[]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
@@ -99,7 +104,7 @@ async fn apply(
 ) -> Result<(), tokio_postgres::Error> {
     transaction.batch_execute(&migration.sql.replace("{{schema}}", &schema.to_string())).await?;
     let record =
-        format!("INSERT INTO {schema}.{TABLE} (number, name, checksum) VALUES ($1, $2, $3)");
+        format!("INSERT INTO {schema}.{MIGRATIONS} (number, name, checksum) VALUES ($1, $2, $3)");
     let checksum = checksum(migration);
     let values: [(&(dyn ToSql + Sync), Type); 3] =
         [(&migration.number, Type::INT4), (&migration.name, Type::TEXT), (&checksum, Type::TEXT)];

@@ -1,73 +1,23 @@
 //! Behind PgBouncer in transaction mode, where every transaction may be on another connection.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
-
 use serde_json::json;
-use tempfile::TempDir;
 use testkit::{
     lines,
-    postgres::Cluster,
-    program::{Program, Running},
+    postgres::{Bouncer, Cluster},
 };
-use tokio::net::TcpStream;
 
 use crate::copy::{Copy, object, program, records, written};
 
-/// A pool of few connections before the shared cluster.
-struct Bouncer {
-    port: u16,
-    _running: Running,
-    _folder: TempDir,
-}
-
-impl Bouncer {
-    async fn start() -> Self {
-        let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
-        let program = places.into_iter().find(|path| Path::new(path).is_file()).expect(
-            "PgBouncer is missing; install the package `pgbouncer` (apt-get install pgbouncer), \
-             or let `cargo xtask test` do it",
-        );
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let users = folder.path().join("users.txt");
-        let settings = folder.path().join("pgbouncer.ini");
-        let text = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n\
-             auth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n",
-            Cluster::shared().port(),
-            users.display()
-        );
-        for (path, text) in [(&users, "\"postgres\" \"superuser\"\n"), (&settings, text.as_str())] {
-            fs::write(path, text).unwrap();
-        }
-        // It gives up being root before it reads all of them.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let command = Program::at(program).arg(&settings);
-        let is_root = fs::metadata("/proc/self")
-            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-        let command = if is_root { command.args(["-u", "postgres"]) } else { command };
-        let running = command.start();
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-        Self { port, _running: running, _folder: folder }
-    }
-
-    async fn copy(&self) -> Copy<'static> {
-        let mut copy = Copy::bare().await;
-        let direct = copy.database.url();
-        let (before, after) = direct.rsplit_once(':').unwrap();
-        let (_, database) = after.split_once('/').unwrap();
-        copy.config["url"] = json!(format!("{before}:{}/{database}", self.port));
-        copy
-    }
+async fn copy(bouncer: &Bouncer) -> Copy<'static> {
+    let mut copy = Copy::bare().await;
+    copy.config["url"] = json!(bouncer.url(&copy.database.url()));
+    copy
 }
 
 #[tokio::test]
 async fn everything_works_while_connections_change_hands() {
-    let bouncer = Bouncer::start().await;
-    let mut copy = bouncer.copy().await;
+    let bouncer = Bouncer::start(Cluster::shared()).await;
+    let mut copy = copy(&bouncer).await;
     copy.config["batch_rows"] = json!(100);
     copy.config["deletes"] = json!("hard");
     copy.setup().await.expect_code(0);

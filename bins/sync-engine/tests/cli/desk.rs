@@ -16,7 +16,7 @@ record() { say '{"type":"record","record":{"stream":"'$1'","data":{"id":"'$2'"},
 state() { say '{"type":"source_state","source_state":{"stream":"'$1'","data":'"$2"'}}'; }
 failed() { say '{"type":"connection_status","connection_status":{"status":"failed","message":"'"$1"'"},"_class":"'$2'"}'; }
 verb=$1; shift
-while [ $# -gt 0 ]; do case "$1" in --config) config=$2;; --catalog) catalog=$2;; --state) state=$2;; esac; shift 2; done
+while [ $# -gt 0 ]; do case "$1" in --follow) follow=1; shift; continue;; --config) config=$2;; --catalog) catalog=$2;; --state) state=$2;; esac; shift 2; done
 case "$verb" in
 "#;
 

@@ -5,6 +5,7 @@ mod arrange;
 mod ask;
 mod commands;
 mod desk;
+mod follow;
 mod settings;
 mod state;
 mod sync;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use protocol::ConnectorConfig;
 
 use super::file::FileStore;
-use super::kept::{Kept, Pipeline, StoreError};
+use super::kept::{Kept, Pipeline, Removed, StoreError};
 use super::lease::Holder;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
@@ -213,6 +213,21 @@ impl Store {
                 Ok(())
             }
             Self::Nowhere => Ok(()),
+        }
+    }
+
+    /// Forgets the pipeline that this process has taken, its runs included; where no other pipeline
+    /// keeps anything there, what was made to keep it goes too.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn remove(&mut self) -> Result<Removed, StoreError> {
+        match self {
+            Self::Postgres(store) => store.remove().await,
+            Self::Sqlite(store) => store.remove().await,
+            Self::File(store) => store.remove(),
+            Self::Nowhere => Ok(Removed::Nothing),
         }
     }
 

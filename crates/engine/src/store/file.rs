@@ -5,10 +5,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use protocol::{SourceState, StreamRunStatus, Timestamp};
+use protocol::{SourceState, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::kept::{Kept, Pipeline, StoreError};
+use super::kept::{Kept, Pipeline, Removed, StoreError};
 use super::lease::Holder;
 use crate::reduce::Unsaved;
 use crate::runlog::RunRecord;
@@ -96,9 +96,7 @@ impl FileStore {
         if self.lock.is_some() {
             return Ok(true);
         }
-        let mut path = self.path.clone().into_os_string();
-        path.push(".lock");
-        let path = PathBuf::from(path);
+        let path = self.lock_path();
         let words = holder.to_string();
         let at = path.clone();
         let locked = tokio::task::spawn_blocking(move || lock(&at, &words));
@@ -121,6 +119,27 @@ impl FileStore {
         self.lock = None;
     }
 
+    pub(super) fn remove(&mut self) -> Result<Removed, StoreError> {
+        self.body = None;
+        let removed = if self.path.exists() { Removed::Place } else { Removed::Nothing };
+        for path in [self.path.clone(), self.lock_path()] {
+            if let Err(source) = std::fs::remove_file(&path)
+                && source.kind() != io::ErrorKind::NotFound
+            {
+                let path = path.display().to_string();
+                return Err(StoreError::File { doing: "removing", path, source });
+            }
+        }
+        self.lock = None;
+        Ok(removed)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".lock");
+        path.into()
+    }
+
     pub(super) async fn runs(&mut self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let body = self.body().await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -136,12 +155,12 @@ impl FileStore {
         let too_many = body.runs.len().saturating_sub(RUNS);
         body.runs.drain(..too_many);
         for (name, stream) in &run.progress.streams {
-            if stream.status == StreamRunStatus::Completed {
+            if let Some(up_to) = run.up_to(stream) {
                 let known = body.freshness.get(name);
                 let changed_at = stream.changed_at.or(known.and_then(|known| known.changed_at));
                 let fresh = Fresh {
                     run_id: run.run_id.clone(),
-                    up_to: stream.up_to.or(run.time_ceiling).or(run.started_at),
+                    up_to: Some(up_to),
                     completed_at: run.ended_at.or(run.noted_at),
                     changed_at,
                 };

@@ -29,6 +29,27 @@ pub struct Kept {
     pub unreadable: Vec<(String, String)>,
 }
 
+/// What went with a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// Nothing was kept.
+    Nothing,
+    /// What was kept of it; other pipelines keep theirs in the same place.
+    Rows,
+    /// The place where it was kept.
+    Place,
+}
+
+/// The tables of a store in a database. What one pipeline keeps has its `sync_id`.
+pub(super) const TABLES: [&str; 6] = [
+    "_sync_state",
+    "_sync_pipeline",
+    "_sync_lease",
+    "_sync_run",
+    "_sync_run_stream",
+    "_sync_freshness",
+];
+
 /// The row that holds the state of the source as a whole.
 pub(super) const GLOBAL: &str = "_global";
 

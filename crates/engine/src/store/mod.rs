@@ -11,5 +11,5 @@ mod sqlite_runs;
 
 pub(crate) use any::file_name;
 pub use any::{Store, StoreChoice};
-pub use kept::{Kept, Pipeline, StoreError};
+pub use kept::{Kept, Pipeline, Removed, StoreError};
 pub use lease::Holder;

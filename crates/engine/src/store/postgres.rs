@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::kept::{GLOBAL, Kept, Pipeline, StoreError};
+use super::kept::{GLOBAL, Kept, Pipeline, Removed, StoreError, TABLES};
 use super::lease::Holder;
 use super::postgres_runs::keeps;
 use crate::config::Config;
@@ -151,6 +151,43 @@ impl PostgresStore {
             }
         };
         result.map(drop).map_err(|source| failed(pg::Error::query(doing, &source)))
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<Removed, StoreError> {
+        let failed = |source| StoreError::Postgres { doing: "forgetting the pipeline", source };
+        let removed = self.try_remove().await.map_err(failed)?;
+        self.holder = None;
+        removed.ok_or(StoreError::TakenOver { pipeline: self.pipeline.clone() })
+    }
+
+    /// What went; `None` when another run has the pipeline.
+    async fn try_remove(&mut self) -> Result<Option<Removed>, pg::Error> {
+        let failed = |source| pg::Error::query("removing tables for state", &source);
+        let (schema, id) = (self.schema.clone(), self.pipeline.clone());
+        let Some(holder) = self.holder.clone() else { return Ok(Some(Removed::Nothing)) };
+        let client = self.client().await?;
+        let transaction = client.transaction().await.map_err(failed)?;
+        // Whoever makes the tables for another pipeline waits, and then makes them anew.
+        pg::lock_migrations(&transaction, &schema).await.map_err(failed)?;
+        if !keeps(&transaction, &schema, &id, &holder).await.map_err(failed)? {
+            return Ok(None);
+        }
+        let mut is_shared = false;
+        for table in TABLES {
+            let statement = format!("DELETE FROM {schema}.{table} WHERE sync_id = $1");
+            transaction.query_typed(&statement, &[(&id, Type::TEXT)]).await.map_err(failed)?;
+            let asked = format!("SELECT EXISTS (SELECT FROM {schema}.{table})");
+            let row = transaction.query_typed_one(&asked, &[]).await.map_err(failed)?;
+            is_shared |= row.try_get::<_, bool>(0).map_err(failed)?;
+        }
+        if !is_shared {
+            for table in TABLES.iter().chain([&pg::MIGRATIONS]) {
+                let statement = format!("DROP TABLE {schema}.{table}");
+                transaction.batch_execute(&statement).await.map_err(failed)?;
+            }
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(Some(if is_shared { Removed::Rows } else { Removed::Place }))
     }
 
     /// The connection, opened when there is none. Statements are sent unnamed, so that they work

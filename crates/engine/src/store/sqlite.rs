@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::kept::{GLOBAL, Kept, Pipeline, StoreError};
+use super::kept::{GLOBAL, Kept, Pipeline, Removed, StoreError, TABLES as ALL};
 use super::lease::Holder;
 use super::sqlite_runs;
 use crate::config::Config;
@@ -122,6 +122,24 @@ impl SqliteStore {
         .await
     }
 
+    pub(super) async fn remove(&mut self) -> Result<Removed, StoreError> {
+        let Some(holder) = self.holder.clone() else { return Ok(Removed::Nothing) };
+        let id = self.pipeline.clone();
+        let removed = self.with("forgetting the pipeline", move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if !sqlite_runs::keeps(&transaction, &id, &holder)? {
+                return Ok(None);
+            }
+            let removed = remove(&transaction, &id)?;
+            transaction.commit()?;
+            Ok(Some(removed))
+        });
+        let removed = removed.await?;
+        self.holder = None;
+        removed.ok_or_else(|| StoreError::TakenOver { pipeline: self.pipeline.clone() })
+    }
+
     /// Does something with the connection on a thread where waiting harms nobody.
     pub(super) async fn with<T: Send + 'static>(
         &mut self,
@@ -143,6 +161,22 @@ impl SqliteStore {
         self.connection = Some(connection);
         Ok(value)
     }
+}
+
+fn remove(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<Removed> {
+    let mut others = 0;
+    for table in ALL {
+        transaction.execute(&format!("DELETE FROM {table} WHERE sync_id = ?1"), [id])?;
+        let asked = format!("SELECT count(*) FROM {table}");
+        others += transaction.query_row(&asked, [], |row| row.get::<_, u32>(0))?;
+    }
+    if others > 0 {
+        return Ok(Removed::Rows);
+    }
+    for table in ALL {
+        transaction.execute_batch(&format!("DROP TABLE {table}"))?;
+    }
+    Ok(Removed::Place)
 }
 
 fn open(path: &str) -> rusqlite::Result<Connection> {

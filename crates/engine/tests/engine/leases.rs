@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::reduce::Unsaved;
 use engine::runlog::RunRecord;
-use engine::store::{Holder, Store, StoreChoice, StoreError};
+use engine::store::{Holder, Pipeline, Removed, Store, StoreChoice, StoreError};
 use protocol::{ConnectorConfig, StreamProgress, StreamRunStatus, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -149,4 +149,117 @@ async fn a_file_is_held_as_long_as_its_process_has_it_open() {
     let run = RunRecord::new("r", "program", Timestamp::EPOCH);
     two.save_run(&run).await.unwrap();
     assert_eq!(store().run("r").await.unwrap(), Some(run));
+}
+
+fn named(destination: &ConnectorConfig, name: &str) -> Store {
+    Store::choose(&StoreChoice::Auto, name, destination, Path::new(".")).unwrap()
+}
+
+async fn has_run(mut store: Store) {
+    store.prepare().await.unwrap();
+    store.acquire(&Holder::of_this_process("us")).await.unwrap();
+    store.save(unsaved(), Some(&Pipeline::default())).await.unwrap();
+    let mut run = RunRecord::new("r", "program", Timestamp::EPOCH);
+    let done = StreamProgress { status: StreamRunStatus::Completed, ..StreamProgress::default() };
+    run.progress.streams.insert("a".to_owned(), done);
+    store.save_run(&run).await.unwrap();
+    store.release().await.unwrap();
+}
+
+/// The last pipeline takes the place with it, and what it forgot can be begun anew.
+async fn the_last_one_takes_the_place_away(destination: &ConnectorConfig) {
+    has_run(named(destination, "p")).await;
+    has_run(named(destination, "other")).await;
+    let us = Holder::of_this_process("us");
+    for (name, removed) in [("p", Removed::Rows), ("other", Removed::Place)] {
+        let mut store = named(destination, name);
+        assert!(store.acquire(&us).await.unwrap());
+        assert_eq!(store.remove().await.unwrap(), removed);
+        assert!(!store.is_held() && store.load().await.unwrap().source.is_empty());
+        assert!(store.runs(9).await.unwrap().is_empty());
+    }
+    let nowhere = named(destination, "p").acquire(&us).await.unwrap();
+    assert!(!nowhere, "there is nowhere to say so");
+}
+
+#[tokio::test]
+async fn sqlite_keeps_nothing_of_the_last_pipeline_that_went() {
+    let folder = tempfile::tempdir().unwrap();
+    the_last_one_takes_the_place_away(&sqlite(folder.path())).await;
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let asked = "SELECT count(*) FROM sqlite_schema";
+    assert_eq!(copy.query_row(asked, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn postgres_keeps_nothing_of_the_last_pipeline_that_went() {
+    let database = Cluster::shared().create_database().await;
+    the_last_one_takes_the_place_away(&postgres(&database.url())).await;
+    let left = "SELECT count(*)::text FROM pg_class WHERE relnamespace = 's'::regnamespace";
+    assert_eq!(database.value(left).await, "0", "the schema is not ours to drop");
+}
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_removes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Cluster::shared().create_database().await;
+    for destination in [sqlite(folder.path()), postgres(&database.url())] {
+        let (mut dead, mut two) = (store(&destination), store(&destination));
+        dead.prepare().await.unwrap();
+        assert!(dead.acquire(&holder("dead", None, NOBODY)).await.unwrap());
+        assert!(two.acquire(&Holder::of_this_process("two")).await.unwrap());
+        let error = dead.remove().await;
+        assert!(matches!(error, Err(StoreError::TakenOver { .. })), "{error:?}");
+        two.beat().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tables_of_an_earlier_version_get_what_they_lack() {
+    let folder = tempfile::tempdir().unwrap();
+    let destination = sqlite(folder.path());
+    let mut first = store(&destination);
+    first.prepare().await.unwrap();
+    drop(first);
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    for (table, column) in [("_sync_run", "request_count"), ("_sync_freshness", "changed_at")] {
+        copy.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {column}")).unwrap();
+    }
+    let mut second = store(&destination);
+    second.prepare().await.unwrap();
+    second.prepare().await.unwrap();
+    second.save_run(&RunRecord::new("r", "program", Timestamp::EPOCH)).await.unwrap();
+    assert_eq!(second.runs(9).await.unwrap().len(), 1);
+}
+
+/// A run that follows is written again and again; how fresh a stream is moves on.
+async fn is_kept_fresh(destination: &ConnectorConfig) {
+    let mut store = store(destination);
+    store.prepare().await.unwrap();
+    let mut run = RunRecord::new("r", "program", Timestamp::from_seconds(100)).following();
+    let mut stream =
+        StreamProgress { status: StreamRunStatus::Completed, ..StreamProgress::default() };
+    for moment in [None, Some(Timestamp::from_seconds(200)), Some(Timestamp::from_seconds(300))] {
+        (stream.up_to, stream.changed_at) = (moment, moment);
+        run.progress.streams.insert("a".to_owned(), stream.clone());
+        run.tally.requests.insert("/v1/a".to_owned(), 5);
+        store.save_run(&run).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn freshness_moves_on_while_a_run_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    is_kept_fresh(&sqlite(folder.path())).await;
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let asked = "SELECT up_to || ' ' || changed_at || ' ' || request_count \
+                 FROM _sync_freshness JOIN _sync_run USING (run_id)";
+    let told: String = copy.query_row(asked, [], |row| row.get(0)).unwrap();
+    assert_eq!(told, "1970-01-01T00:05:00.000Z 1970-01-01T00:05:00.000Z 5");
+    let database = Cluster::shared().create_database().await;
+    is_kept_fresh(&postgres(&database.url())).await;
+    let asked = "SELECT extract(epoch FROM up_to)::int || ' ' || \
+                 extract(epoch FROM changed_at)::int || ' ' || request_count \
+                 FROM s._sync_freshness JOIN s._sync_run USING (run_id)";
+    assert_eq!(database.value(asked).await, "300 300 5");
 }

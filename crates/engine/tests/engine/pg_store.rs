@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use engine::reduce::Unsaved;
-use engine::store::{Pipeline, Store, StoreChoice};
-use protocol::{Class, ConnectorConfig, Place};
+use engine::runlog::RunRecord;
+use engine::store::{Holder, Pipeline, Removed, Store, StoreChoice};
+use protocol::{Class, ConnectorConfig, Place, Timestamp};
 use serde_json::json;
 use serde_json::value::RawValue;
-use testkit::postgres::Cluster;
+use testkit::postgres::{Bouncer, Cluster};
 
 fn store(url: &str, pipeline: &str) -> Store {
     let connector: ConnectorConfig = serde_json::from_value(json!({
@@ -91,4 +92,43 @@ async fn a_server_that_is_away_is_unreachable() {
     let error = store.load().await.unwrap_err();
     assert_eq!(error.class(), Class::Unreachable);
     assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+/// A pipeline's whole life but its end; others work at the same time, so that connections of the
+/// server change hands in between.
+async fn lives(url: String, name: String) -> Store {
+    let mut store = store(&url, &name);
+    store.prepare().await.unwrap();
+    assert!(store.acquire(&Holder::of_this_process(&name)).await.unwrap());
+    let mut run = RunRecord::new(&name, "program", Timestamp::EPOCH);
+    for round in 0..20 {
+        let state = format!("[{round}]");
+        store.save(unsaved(&[("a", &state)]), Some(&Pipeline::default())).await.unwrap();
+        store.beat().await.unwrap();
+        run.record_count = round;
+        store.save_run(&run).await.unwrap();
+        let kept = store.load().await.unwrap();
+        assert_eq!(kept.source.streams["a"].get(), state);
+        assert_eq!(store.run(&name).await.unwrap().unwrap().record_count, round);
+    }
+    store.reset(Some(&["a".to_owned()])).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn everything_works_behind_a_pool_in_transaction_mode() {
+    let cluster = Cluster::shared();
+    let database = cluster.create_database().await;
+    let bouncer = Bouncer::start(cluster).await;
+    let url = bouncer.url(&database.url());
+    let mut living = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        living.spawn(lives(url.clone(), format!("p{number}")));
+    }
+    let mut stores = living.join_all().await;
+    let mut last = stores.pop().unwrap();
+    for mut store in stores {
+        assert_eq!(store.remove().await.unwrap(), Removed::Rows);
+    }
+    assert_eq!(last.remove().await.unwrap(), Removed::Place);
 }
