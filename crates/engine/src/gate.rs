@@ -37,6 +37,7 @@ pub struct Gate {
     mismatches: Vec<String>,
     failure: Option<ConnectionStatus>,
     notes: Vec<Note>,
+    states: Vec<(StateScope, Box<RawValue>)>,
 }
 
 /// One stream on its way.
@@ -78,6 +79,7 @@ impl Gate {
             mismatches: Vec::new(),
             failure: None,
             notes: Vec::new(),
+            states: Vec::new(),
         }
     }
 
@@ -140,6 +142,11 @@ impl Gate {
     /// What was noticed since the last call.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// States passed on since the last call, in order.
+    pub fn take_states(&mut self) -> Vec<(StateScope, Box<RawValue>)> {
+        std::mem::take(&mut self.states)
     }
 
     /// Records passed on, by stream.
@@ -220,6 +227,7 @@ impl Gate {
             }
             self.check_flow(stream, phase, "a state");
         }
+        self.states.push((state.scope.clone(), state.data.clone()));
         self.state_count = self.state_count.saturating_add(1);
         append(out, raw);
     }

@@ -50,7 +50,7 @@ pub async fn read(
     let stdout = child.take_stdout().ok_or_else(no_pipe)?;
     let gate = Gate::new(&catalog, &format!("source/{}", source.config.connector_type));
     let (sender, mut notes) = mpsc::channel(256);
-    let reports = Reports { notes: sender, activity: Arc::default() };
+    let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
     let mut pumping = JoinSet::new();
     pumping.spawn(pump(stdout, gate, out, reports, host.now));
     let listener = host.launcher.listener.clone();

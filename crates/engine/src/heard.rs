@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Side;
 use crate::gate::{Gate, Note};
+use crate::sent::same;
 
 /// Everything heard from one pair of processes.
 #[derive(Debug, Default)]
@@ -124,12 +125,6 @@ impl Heard {
         }
         self.said_written |= written.is_some();
     }
-}
-
-/// The same value, whatever its spelling: another program may have written it anew.
-fn same(left: &RawValue, right: &RawValue) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
-    left.get() == right.get() || value(left) == value(right)
 }
 
 #[cfg(test)]

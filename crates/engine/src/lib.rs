@@ -33,6 +33,7 @@ mod project;
 mod pump;
 mod ready;
 mod schema;
+mod sent;
 
 pub mod catalog;
 pub mod child;

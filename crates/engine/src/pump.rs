@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use crate::gate::{Gate, Note};
+use crate::sent::Sent;
 
 /// Bytes written at once.
 const CHUNK: usize = 256 * 1024;
@@ -59,6 +60,8 @@ pub(crate) struct Reports {
     pub(crate) notes: mpsc::Sender<Note>,
     /// What was moved.
     pub(crate) activity: Arc<Activity>,
+    /// The states among it.
+    pub(crate) sent: Arc<Sent>,
 }
 
 /// Runs until either side ends, then closes both pipes.
@@ -120,7 +123,7 @@ async fn fill(
     }
 }
 
-/// Says what was noticed, then writes the chunk; says whether it could be written.
+/// Says what was noticed and what comes, then writes the chunk; says whether it could be written.
 async fn deliver(
     gate: &mut Gate,
     chunk: &mut Vec<u8>,
@@ -131,6 +134,7 @@ async fn deliver(
         // Nobody hears it when the run is being torn down.
         reports.notes.send(note).await.ok();
     }
+    reports.sent.push(gate.take_states());
     let activity = &reports.activity;
     activity.waiting.store(true, Relaxed);
     let written = to.write_all(chunk).await.is_ok() && to.flush().await.is_ok();
@@ -156,7 +160,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(64);
         let mut out = Vec::new();
         let from = Reader::new(input.as_bytes());
-        let reports = Reports { notes: sender, activity: Arc::default() };
+        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
         let pumped = pump(from, gate, &mut out, reports, || Timestamp::EPOCH).await;
         while receiver.recv().await.is_some() {}
         (pumped.end, String::from_utf8(out).unwrap())
@@ -194,7 +198,7 @@ mod tests {
         let input = format!("{GOOD}\n").repeat(3);
         let from = Reader::new(input.as_bytes());
         let gate = Gate::new(&catalog, "source/test");
-        let reports = Reports { notes: sender, activity: Arc::default() };
+        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
         let pumped = pump(from, gate, near, reports, || Timestamp::EPOCH).await;
         assert_eq!(pumped.end, PumpEnd::Closed);
     }

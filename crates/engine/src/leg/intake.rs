@@ -38,7 +38,7 @@ impl<C: Client> Leg<'_, '_, C> {
             self.asked(Stop::Drain(StopCause::StateLimit));
         }
         if !good {
-            // Nothing more that it says can be trusted; what was confirmed is saved.
+            // What was confirmed before is saved.
             self.destination.kill();
         }
     }
@@ -65,16 +65,17 @@ impl<C: Client> Leg<'_, '_, C> {
             self.echoed(stream);
             return true;
         }
-        match Line::parse(raw).and_then(|line| self.parsed(&line, now)) {
-            Ok(()) => true,
-            Err(error) => {
-                self.garbled.get_or_insert(format!("line {number}: {error}: `{}`", excerpt(raw)));
-                false
-            }
-        }
+        let why = match Line::parse(raw).and_then(|line| self.parsed(&line, now)) {
+            Ok(true) => return true,
+            Ok(false) => "a state that it was not given".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.garbled.get_or_insert(format!("line {number}: {why}: `{}`", excerpt(raw)));
+        false
     }
 
-    fn parsed(&mut self, line: &Line<'_>, now: Timestamp) -> Result<(), DecodeError> {
+    /// Takes in what a line says; `false` when it is a state that never went that way.
+    fn parsed(&mut self, line: &Line<'_>, now: Timestamp) -> Result<bool, DecodeError> {
         match line.kind {
             Kind::Record => {
                 let stream = line.record()?.stream.into_owned();
@@ -86,15 +87,21 @@ impl<C: Client> Leg<'_, '_, C> {
             }
             // These are the engine's own to send.
             Kind::Progress | Kind::Eof | Kind::SourceInput => {}
-            Kind::SourceState
-            | Kind::StreamStatus
+            Kind::SourceState => {
+                let state = line.state()?;
+                if !self.sent.confirm(&state) {
+                    return Ok(false);
+                }
+                self.message(Message::SourceState(state), line.raw, now);
+            }
+            Kind::StreamStatus
             | Kind::ConnectionStatus
             | Kind::Control
             | Kind::Log
             | Kind::Spec
             | Kind::Catalog => self.message(line.message()?, line.raw, now),
         }
-        Ok(())
+        Ok(true)
     }
 
     fn echoed(&mut self, stream: &str) {

@@ -25,6 +25,7 @@ use crate::limits::Reached;
 use crate::prepare::Plan;
 use crate::pump::{Activity, PumpEnd, Pumped, Reports, pump};
 use crate::reduce::Run;
+use crate::sent::Sent;
 use crate::stop::{Stop, StopCause, StopReceiver};
 
 /// How long a destination may go on writing after somebody stopped the run; then it is asked to stop
@@ -61,6 +62,7 @@ pub(crate) struct Leg<'l, 'd, C> {
     pub(super) hushed: bool,
     pub(super) ticks: Interval,
     pub(super) activity: Arc<Activity>,
+    pub(super) sent: Arc<Sent>,
     /// Lines that the destination wrote.
     pub(super) lines: u64,
     watch: Watch,
@@ -72,7 +74,7 @@ pub(crate) struct Leg<'l, 'd, C> {
 enum Step {
     Asked(Stop),
     Noted(Note),
-    Pumped(Option<Pumped>),
+    Pumped(Box<Option<Pumped>>),
     TooLong,
     Drained,
     Limit(Reached),
@@ -109,8 +111,9 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                 "a pipe is missing",
             ));
         };
-        let activity = Arc::<Activity>::default();
-        let reports = Reports { notes: sender, activity: Arc::clone(&activity) };
+        let (activity, sent) = (Arc::<Activity>::default(), Arc::<Sent>::default());
+        let reports =
+            Reports { notes: sender, activity: Arc::clone(&activity), sent: Arc::clone(&sent) };
         pumping.spawn(pump(from, gate, to, reports, host.now));
         let watch = Watch::new(plan.stall, Instant::now(), Seen::default());
         let mut ticks = interval(TICK);
@@ -137,6 +140,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             hushed: false,
             ticks,
             activity,
+            sent,
             lines: 0,
             watch,
             stalled: Vec::new(),
@@ -154,7 +158,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             match self.next(&mut out, stop).await {
                 Step::Asked(asked) => self.asked(asked),
                 Step::Noted(note) => self.noted(note).await,
-                Step::Pumped(pumped) => self.pump_ended(pumped),
+                Step::Pumped(pumped) => self.pump_ended(*pumped),
                 Step::TooLong => {
                     self.deadline = None;
                     self.source.kill();
@@ -174,7 +178,8 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                 Step::Tick => self.tick().await,
                 Step::End => break,
             }
-            if self.killed {
+            // Nothing more can be trusted that a destination says after something that it cannot say.
+            if self.killed || self.garbled.is_some() {
                 break;
             }
             self.watch_desk();
@@ -193,7 +198,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             biased;
             asked = stop.changed() => Step::Asked(asked),
             Some(note) = self.notes.recv() => Step::Noted(note),
-            Some(pumped) = self.pumping.join_next() => Step::Pumped(pumped.ok()),
+            Some(pumped) = self.pumping.join_next() => Step::Pumped(Box::new(pumped.ok())),
             () = too_long => Step::TooLong,
             () = drained => Step::Drained,
             () = limited => Step::Limit(limit.map_or(Reached::Hard, |(_, reached)| reached)),

@@ -173,3 +173,54 @@ async fn a_destination_that_closes_its_output_is_no_success() {
     assert_ne!(outcome.exit, exit::OK);
     assert!(saved(&outcome).is_empty(), "nothing was confirmed");
 }
+
+#[tokio::test]
+async fn a_state_that_was_never_sent_is_not_saved() {
+    let changed = r#"exec sed -u 's/"stream":"b","data":{"n":1}/"stream":"b","data":{"n":7}/'"#;
+    let twice = r#"while IFS= read -r line; do printf '%s\n' "$line"; case "$line" in *'"n":1}}'*) echo '{"type":"source_state","source_state":{"stream":"b","data":{"n":9}}}';; esac; done"#;
+    for write in [changed, twice] {
+        let (outcome, client) = House::new(GOOD_READ, write).run().await;
+        assert_eq!(outcome.exit, exit::DESTINATION_FAILED, "{:?}", outcome.ending);
+        let message = message(&outcome);
+        assert!(message.contains("a state that it was not given: `{"), "{message}");
+        assert_eq!(saved(&outcome), ["a"]);
+        assert_eq!(client.of("source_state").len(), 1);
+        assert!(outcome.eof.has_more);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_failed_is_not_completed_afterwards() {
+    let error = r#"{"type":"stream_status","stream_status":{"stream":"b","status":"error","error":"listing"}}"#;
+    let read = after_a(&format!("echo '{error}'; complete b; complete b"));
+    let (outcome, client) = House::new(&read, ECHO).run().await;
+    assert_eq!(outcome.exit, exit::INCOMPLETE, "{:?}", outcome.ending);
+    assert_eq!(client.of("eof")[0]["run_progress"]["streams"]["b"]["status"], "errored");
+    let faults = client.logs().iter().filter(|text| text.contains("after its last status")).count();
+    assert_eq!(faults, 1, "told once: {:?}", client.logs());
+}
+
+#[tokio::test]
+async fn a_destination_whose_line_has_no_end_is_ended() {
+    let write = "head -n 3; head -c 70000000 /dev/zero | tr '\\0' x; cat >/dev/null";
+    let (outcome, _) = House::new(GOOD_READ, write).run().await;
+    assert_eq!(outcome.exit, exit::DESTINATION_FAILED, "{:?}", outcome.ending);
+    assert!(message(&outcome).contains("is longer than 67108864 bytes"), "{}", message(&outcome));
+    assert_eq!(saved(&outcome), ["a"]);
+}
+
+#[tokio::test]
+async fn a_destination_that_dies_after_its_last_line_fails_the_run() {
+    let write = "cat; echo 'disk on fire' >&2; exit 3";
+    let (outcome, _) = House::new(GOOD_READ, write).run().await;
+    assert_eq!(outcome.exit, exit::DESTINATION_FAILED, "{:?}", outcome.ending);
+    assert!(message(&outcome).ends_with("its last words: disk on fire"), "{}", message(&outcome));
+    assert_eq!(saved(&outcome), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_destination_that_floods_stderr_blocks_nobody() {
+    let write = "yes noise | head -c 3000000 >&2; exec cat";
+    let (outcome, _) = House::new(GOOD_READ, write).run().await;
+    assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
+}

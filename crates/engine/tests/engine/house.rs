@@ -25,6 +25,8 @@ pub(crate) struct House {
     pub(crate) run_id: Option<String>,
     pub(crate) follow: bool,
     run_count: u32,
+    /// Whether no twin of it runs at the same time.
+    is_alone: bool,
 }
 
 /// Everything that a client was shown.
@@ -116,6 +118,7 @@ impl House {
             run_id: None,
             follow: false,
             run_count: 0,
+            is_alone: true,
         };
         house.script(Role::Source, &format!("read) {read}\n;;"));
         house.script(Role::Destination, &format!("setup) exit;;\nwrite) {write}\n;;"));
@@ -133,6 +136,7 @@ impl House {
             run_id: self.run_id.clone(),
             follow: self.follow,
             run_count: self.run_count + 100,
+            is_alone: false,
         }
     }
 
@@ -210,7 +214,20 @@ impl House {
             assert_eq!(last.expect("something was shown")["type"], "eof");
             assert_eq!(client.of("eof").len(), 1);
         }
+        if self.is_alone {
+            self.assert_nobody_lives();
+        }
         (outcome, client)
+    }
+
+    /// A script's own process has ended, whatever it did.
+    fn assert_nobody_lives(&self) {
+        let folder = self.folder.path().display().to_string();
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let read = |name| std::fs::read(process.path().join(name)).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&read("cmdline")).into_owned();
+            assert!(!arguments.contains(&folder), "it lives on: {arguments:?}");
+        }
     }
 
     fn job(&self) -> Job {

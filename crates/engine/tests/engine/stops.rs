@@ -70,3 +70,12 @@ async fn a_destination_that_waits_is_asked_to_stop_too_and_what_it_confirmed_is_
     let state = outcome.eof.ending_state.unwrap();
     assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
 }
+
+#[tokio::test]
+async fn a_source_that_ignores_sigterm_is_killed_and_what_it_sent_is_kept() {
+    let read = format!("trap '' TERM; {}", ENDLESS.replace("exec ", ""));
+    let (outcome, _) = stopped_by(&[Stop::Drain(StopCause::Terminate)], &read, ECHO).await;
+    assert_eq!(outcome.exit, exit::TERMINATED, "{:?}", outcome.ending);
+    let state = outcome.eof.ending_state.unwrap();
+    assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
+}

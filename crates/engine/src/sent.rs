@@ -1,0 +1,117 @@
+//! States on their way through the destination: what it may confirm; pure but for its lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use protocol::{StateMessage, StateScope};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// States of one scope that are remembered; a destination that is further behind is believed.
+const REMEMBERED: usize = 10_000;
+
+/// What was sent, shared by the pump that sends and the leg that hears.
+#[derive(Debug, Default)]
+pub(crate) struct Sent(Mutex<BTreeMap<StateScope, Way>>);
+
+#[derive(Debug, Default)]
+struct Way {
+    /// The oldest first; the one confirmed last stays, as it may be confirmed again.
+    states: VecDeque<Box<RawValue>>,
+    forgot: bool,
+}
+
+impl Sent {
+    /// Takes in states that are about to be sent, in order.
+    pub(crate) fn push(&self, states: impl IntoIterator<Item = (StateScope, Box<RawValue>)>) {
+        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (scope, state) in states {
+            ways.entry(scope).or_default().push(state);
+        }
+    }
+
+    /// Whether a state was sent and is not older than what was confirmed before it.
+    pub(crate) fn confirm(&self, state: &StateMessage) -> bool {
+        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.get_mut(&state.scope).is_some_and(|way| way.confirm(&state.data))
+    }
+}
+
+impl Way {
+    fn push(&mut self, state: Box<RawValue>) {
+        if self.states.back().is_some_and(|last| last.get() == state.get()) {
+            return;
+        }
+        if self.states.len() >= REMEMBERED {
+            self.states.pop_front();
+            self.forgot = true;
+        }
+        self.states.push_back(state);
+    }
+
+    fn confirm(&mut self, data: &RawValue) -> bool {
+        match self.states.iter().position(|sent| same(sent, data)) {
+            Some(at) => {
+                self.states.drain(..at);
+                true
+            }
+            None => self.forgot,
+        }
+    }
+}
+
+/// The same value, whatever its spelling: another program may have written it anew.
+pub(crate) fn same(left: &RawValue, right: &RawValue) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+    left.get() == right.get() || value(left).is_some_and(|left| Some(left) == value(right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    fn state(stream: &str, data: &str) -> StateMessage {
+        let scope = StateScope::Stream(stream.to_owned());
+        StateMessage { scope, data: raw(data), emitted: None, written: None }
+    }
+
+    fn sent(states: &[(&str, &str)]) -> Sent {
+        let sent = Sent::default();
+        sent.push(states.iter().map(|(stream, data)| {
+            let message = state(stream, data);
+            (message.scope, message.data)
+        }));
+        sent
+    }
+
+    #[test]
+    fn only_what_was_sent_may_be_confirmed_and_in_order() {
+        let sent = sent(&[("a", "1"), ("a", "2"), ("b", "9"), ("a", "3"), ("a", "3")]);
+        assert!(!sent.confirm(&state("a", "9")), "that was another stream's");
+        assert!(sent.confirm(&state("a", "2")), "an earlier one may be left out");
+        assert!(sent.confirm(&state("a", "2")), "the same may be said again");
+        assert!(!sent.confirm(&state("a", "1")), "time does not go back");
+        assert!(sent.confirm(&state("a", "3")));
+        assert!(!sent.confirm(&state("c", "3")));
+    }
+
+    #[test]
+    fn another_spelling_is_the_same_state() {
+        let sent = sent(&[("a", r#"{"x": [1, 2], "y": null}"#)]);
+        assert!(sent.confirm(&state("a", r#"{"y":null,"x":[1,2]}"#)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let sent = Sent::default();
+        let scope = StateScope::Global;
+        sent.push((0..REMEMBERED + 5).map(|n| (scope.clone(), raw(&n.to_string()))));
+        let message = |data| StateMessage { scope: StateScope::Global, ..state("", data) };
+        assert!(sent.confirm(&message("3")), "it may have been sent");
+        assert!(sent.confirm(&message("10004")));
+    }
+}
