@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::RunsArgs;
 use crate::given_keys::GivenKeys;
+use crate::output::ago;
 use crate::session;
 use crate::surroundings::Surroundings;
 use crate::table::{self, count, duration};
@@ -55,7 +56,7 @@ fn streams(run: &RunRecord, now: Timestamp) -> String {
             name.clone(),
             stream_status(run, stream).to_owned(),
             count(stream.record_count),
-            stream.changed_at.map(|at| format!("{} ago", ago(at, now))).unwrap_or_default(),
+            stream.changed_at.map(|at| ago(at, now)).unwrap_or_default(),
             run.up_to(stream).map(|at| at.to_string()).unwrap_or_default(),
         ]
     };
@@ -74,10 +75,6 @@ const fn stream_status(run: &RunRecord, stream: &StreamProgress) -> &'static str
         StreamRunStatus::Skipped => "left out",
         StreamRunStatus::Errored => "failed",
     }
-}
-
-fn ago(then: Timestamp, now: Timestamp) -> String {
-    duration(u64::try_from(now.millis().saturating_sub(then.millis())).unwrap_or_default())
 }
 
 fn row(run: &RunRecord, now: Timestamp) -> Vec<String> {
@@ -113,7 +110,7 @@ fn status(run: &RunRecord, now: Timestamp) -> String {
         (Some(_), false, RunStatus::Started) => "ended",
     };
     match run.noted_at.filter(|_| run.ended_at.is_none()) {
-        Some(noted_at) => format!("{status}, noted {} ago", ago(noted_at, now)),
+        Some(noted_at) => format!("{status}, noted {}", ago(noted_at, now)),
         None => status.to_owned(),
     }
 }

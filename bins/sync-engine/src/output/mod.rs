@@ -1,6 +1,7 @@
 //! What a run shows: lines for people on stderr, messages for programs on stdout.
 
 mod eta;
+mod fresh;
 mod live;
 mod ndjson;
 mod picture;
@@ -8,6 +9,7 @@ mod plain;
 mod summary;
 mod watcher;
 
+pub(crate) use fresh::ago;
 pub(crate) use live::Live;
 pub(crate) use plain::{Plain, Volume, opening_line};
 pub(crate) use summary::summary;

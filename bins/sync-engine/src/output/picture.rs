@@ -6,6 +6,7 @@ use engine::Opening;
 use protocol::{Progress, Range, StreamProgress, StreamRunStatus, Timestamp};
 
 use super::eta::Eta;
+use super::fresh;
 use crate::table::{count, duration};
 
 /// A terminal's size in characters.
@@ -31,6 +32,9 @@ pub(super) struct Picture {
     measured: Option<Timestamp>,
     eta: Eta,
     note: String,
+    /// Whether streams that are done go on with what changes.
+    follow: bool,
+    now: Timestamp,
 }
 
 /// Widest name and bar; what is left is for numbers.
@@ -40,12 +44,14 @@ const BAR: usize = 40;
 impl Picture {
     pub(super) fn new(colour: bool) -> Self {
         let (rates, measured, eta) = (BTreeMap::new(), None, Eta::default());
-        Self { colour, rates, measured, eta, note: String::new() }
+        let (note, follow, now) = (String::new(), false, Timestamp::EPOCH);
+        Self { colour, rates, measured, eta, note, follow, now }
     }
 
     /// Takes in what is about to happen.
     pub(super) fn open(&mut self, opening: &Opening) {
         self.eta.set_limited(opening.is_limited);
+        self.follow = opening.follow;
     }
 
     /// The last thing that was said and need not stay.
@@ -57,6 +63,7 @@ impl Picture {
     /// Measures rates, once a second.
     pub(super) fn measure(&mut self, progress: &Progress, now: Timestamp) {
         self.eta.measure(progress, now);
+        self.now = now;
         let since =
             self.measured.map_or(i64::MAX, |then| now.millis().saturating_sub(then.millis()));
         let Ok(millis @ 1000..) = u64::try_from(since) else { return };
@@ -86,8 +93,12 @@ impl Picture {
         if let Some(more @ 1..) = streams.len().checked_sub(room) {
             lines.push(plain(&format!("… and {more} more at work"), columns));
         }
+        if self.follow {
+            let fresh = fresh::lines(progress, self.now, room.saturating_sub(streams.len()));
+            lines.extend(fresh.iter().map(|line| plain(line, columns)));
+        }
         let left = self.eta.left().map(|left| format!(" · {left}")).unwrap_or_default();
-        lines.push(plain(&format!("{}{left}", standing(progress)), columns));
+        lines.push(plain(&format!("{}{left}", standing(progress, self.follow)), columns));
         if !self.note.is_empty() {
             lines.push(plain(&self.note, columns));
         }
@@ -132,12 +143,12 @@ fn is_read(total: Range, done: &[Range], (cell, cells): (usize, usize)) -> bool 
     done.iter().any(|range| range.gte <= middle && middle < range.lt)
 }
 
-fn standing(progress: &Progress) -> String {
+fn standing(progress: &Progress, follow: bool) -> String {
     let number = |status: StreamRunStatus| {
         progress.streams.values().filter(|stream| stream.status == status).count()
     };
     let parts = [
-        (number(StreamRunStatus::Completed), "done"),
+        (number(StreamRunStatus::Completed), if follow { "live" } else { "done" }),
         (number(StreamRunStatus::Started), "at work"),
         (number(StreamRunStatus::NotStarted), "queued"),
         (number(StreamRunStatus::Skipped), "left out"),
@@ -207,6 +218,19 @@ mod tests {
             assert!(lines.iter().all(|line| line.width < columns.max(2)), "{columns}");
             assert!(lines.len() <= rows.max(4), "{rows}: {}", lines.len());
         }
+    }
+
+    #[test]
+    fn streams_that_are_followed_say_how_fresh_they_are() {
+        let mut picture = Picture { follow: true, ..Picture::new(false) };
+        let mut now = progress(1);
+        now.streams.get_mut("z").unwrap().changed_at = Some(at(7));
+        picture.measure(&now, at(10));
+        let lines = picture.lines(&now, Size { columns: 60, rows: 24 });
+        assert_eq!(lines[1].text, "z             7  changed 3.0 s ago");
+        assert!(lines[2].text.starts_with("1 live, 1 at work"), "{}", lines[2].text);
+        let small = picture.lines(&now, Size { columns: 60, rows: 6 });
+        assert_eq!(small.len(), 2, "streams at work come first");
     }
 
     #[test]
