@@ -1,11 +1,12 @@
 //! What there is before the first batch: how each stream is written, and which cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use connector::{Deletes, Error, Loaded, StreamPlan};
 use tokio_postgres::GenericClient;
 
 use crate::{
+    catalog,
     client::{Client, Patience, persist},
     failure::explain,
     meta,
@@ -36,6 +37,8 @@ struct Seen {
     mixed: Option<String>,
     tables: Vec<(String, Result<Table, String>)>,
     existing: BTreeMap<String, Existing>,
+    /// Names of tables that have rows.
+    filled: BTreeSet<String>,
 }
 
 /// Looks at the server, changing nothing but tombstones that have expired.
@@ -47,7 +50,10 @@ pub(crate) async fn begin(client: &Client, plans: &[StreamPlan]) -> Result<Begun
     let mut unwritable = Loaded::default();
     for (plan, (stream, table)) in plans.iter().zip(seen.tables) {
         match writer(client, plan, table, &seen.existing) {
-            Ok(writer) => drop(writers.insert(stream, writer)),
+            Ok(mut writer) => {
+                writer.looks_first |= seen.filled.contains(writer.table.name.object().name());
+                writers.insert(stream, writer);
+            }
             Err(error) => drop(unwritable.streams.insert(stream, Err(error))),
         }
     }
@@ -75,6 +81,7 @@ async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> 
     let schema = &client.schema;
     let has_lz4 = has_lz4(&**connection).await?;
     let seen = survey(&**connection, schema, plans, client.columns).await?;
+    let filled = catalog::filled(&**connection, schema, &seen.existing).await?;
     let tables = seen.tables.iter().filter_map(|(_, table)| table.as_ref().ok());
     let mixed = match meta::read(&**connection, schema).await {
         Ok(noted) => meta::mixes_modes(&noted, tables),
@@ -84,7 +91,7 @@ async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> 
     if client.deletes == Deletes::Hard {
         tombstone::expire(&**connection, schema).await?;
     }
-    Ok(Seen { has_lz4, mixed, tables: seen.tables, existing: seen.existing })
+    Ok(Seen { has_lz4, mixed, tables: seen.tables, existing: seen.existing, filled })
 }
 
 async fn has_lz4(client: &impl GenericClient) -> Result<bool, pg::Error> {

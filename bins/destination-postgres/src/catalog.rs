@@ -1,6 +1,6 @@
 //! What the server's own catalog says about our schema and tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pg::{Error, Ident};
 use tokio_postgres::{
@@ -76,6 +76,24 @@ fn one(row: &Row) -> Result<Existing, tokio_postgres::Error> {
         columns: columns.chunks(3).filter_map(column).collect(),
         key: row.try_get(3)?,
         check: row.try_get(4)?,
+    })
+}
+
+/// Which of the tables that are there have rows, or had some.
+pub(crate) async fn filled(
+    client: &impl GenericClient,
+    schema: &Ident,
+    existing: &BTreeMap<String, Existing>,
+) -> Result<BTreeSet<String>, Error> {
+    let asked = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind = 'r' \
+                 AND pg_relation_size(c.oid) > 0";
+    let (schema_name, names) = (schema.name(), existing.keys().collect::<Vec<_>>());
+    let values: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&schema_name, Type::TEXT), (&names, Type::TEXT_ARRAY)];
+    let rows = client.query_typed(asked, &values).await;
+    rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect()).map_err(|error| {
+        Error::query(format!("looking into the tables of schema {schema}"), &error)
     })
 }
 

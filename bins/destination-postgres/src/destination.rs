@@ -107,7 +107,7 @@ impl Destination for Postgres {
     }
 
     fn shape(&self, plan: &StreamPlan) -> Shape {
-        self.writers.get(plan.name()).map(|writer| writer.plan.shape.clone()).unwrap_or_default()
+        self.writers.get(plan.name()).map(|writer| writer.plan.shape().clone()).unwrap_or_default()
     }
 
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error> {

@@ -12,9 +12,11 @@ use crate::{
 /// its columns, then what the statement says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statements {
-    /// `$1` documents, `$2` stamps, `$3` hashes; returns the keys that were not there before.
+    /// `$1` documents, `$2` stamps, `$3` hashes; returns how many were not there before, and the
+    /// arrays of their keys.
     pub(crate) insert: String,
-    /// Key arrays; returns key, stamp, hash and deleted mark of the rows that are there.
+    /// Key arrays; returns one row of arrays: of the rows that are there the number among those
+    /// asked for, from 1, stamp, hash and deleted mark.
     pub(crate) lookup: String,
     /// The same, and locks the rows, in the order of their keys so that writers never deadlock.
     pub(crate) lock: String,
@@ -35,7 +37,8 @@ pub(crate) struct Statements {
 pub(crate) struct Graves {
     /// Key arrays; removes the rows.
     pub(crate) remove: String,
-    /// Key arrays; returns key and stamp of those that were removed before.
+    /// Key arrays; returns the number among those asked for, from 1, and the stamp of each that was
+    /// removed before.
     pub(crate) find: String,
     /// Key arrays, stamps; notes that they were removed.
     pub(crate) bury: String,
@@ -50,10 +53,17 @@ impl Statements {
         let (list, join) = (&keys.list, &keys.join);
         let deleted = deleted(table, plan)?;
         let found = format!(
-            "SELECT {}, {STAMP}, t.{HASH}, {deleted} FROM {} JOIN {name} AS t ON {join}",
-            keys.stored,
-            keys.arrays(&[]),
+            "SELECT u.n AS n, {STAMP} AS s, t.{HASH} AS h, {deleted} AS d \
+             FROM {} JOIN {name} AS t ON {join}",
+            keys.numbered(),
         );
+        // One row for many: to send each by itself costs both sides more than to find it.
+        let gathered = |rows: &str| {
+            format!(
+                "SELECT array_agg(f.n), array_agg(f.s), array_agg(f.h), array_agg(f.d) \
+                 FROM ({rows}) AS f"
+            )
+        };
         let rule = "u.d::jsonb, to_timestamp(u.s), u.h";
         let stamps = format!("{GATE} = to_timestamp(u.s), {HASH} = u.h");
         let stamped = keys.arrays(&[("s", "bigint"), ("h", "bigint")]);
@@ -74,12 +84,13 @@ impl Statements {
         };
         Ok(Self {
             insert: format!(
-                "INSERT INTO {name} ({RAW}, {GATE}, {HASH}) SELECT {rule} \
+                "WITH i AS (INSERT INTO {name} ({RAW}, {GATE}, {HASH}) SELECT {rule} \
                  FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS u(d, s, h) \
-                 ON CONFLICT ({list}) DO NOTHING RETURNING {list}"
+                 ON CONFLICT ({list}) DO NOTHING RETURNING {list}) SELECT count(*), {} FROM i",
+                keys.gathered
             ),
-            lock: format!("{found} ORDER BY {} FOR UPDATE OF t", keys.order),
-            lookup: found,
+            lock: gathered(&format!("{found} ORDER BY {} FOR UPDATE OF t", keys.order)),
+            lookup: gathered(&found),
             replace: format!(
                 "UPDATE {name} AS t SET {RAW} = u.d::jsonb, {stamps} FROM {written} WHERE {join}"
             ),
@@ -121,19 +132,19 @@ impl Statements {
     }
 }
 
-/// A row's stamp in whole seconds.
-const STAMP: &str = "floor(extract(epoch FROM t._updated_at))::bigint";
+/// A row's stamp in whole seconds. `extract` would count in decimals, which costs more.
+const STAMP: &str = "floor(date_part('epoch', t._updated_at))::bigint";
 
 fn graves(table: &Table, keys: &Keys) -> Result<Graves, Error> {
     let (name, join) = (&table.name, &keys.join);
     let graves = tombstone::table(table.name.schema())?;
     let stream = Literal::new(&table.stream)?;
     let key = (0..keys.count).map(|number| format!("u.k{number}")).collect::<Vec<_>>().join(", ");
-    let arrays = keys.arrays(&[]);
+    let (arrays, numbered) = (keys.arrays(&[]), keys.numbered());
     let same = format!("g.stream = {stream} AND g.key = ARRAY[{key}]");
     Ok(Graves {
         remove: format!("DELETE FROM {name} AS t USING {arrays} WHERE {join}"),
-        find: format!("SELECT {key}, g.stamp FROM {arrays} JOIN {graves} AS g ON {same}"),
+        find: format!("SELECT u.n, g.stamp FROM {numbered} JOIN {graves} AS g ON {same}"),
         bury: format!(
             "INSERT INTO {graves} AS g (stream, key, stamp) SELECT {stream}, ARRAY[{key}], u.s \
              FROM {} ON CONFLICT (stream, key) DO UPDATE \
@@ -163,6 +174,8 @@ fn text_of(table: &Table, field: &str) -> Result<String, Error> {
 struct Keys {
     count: usize,
     list: String,
+    /// Arrays of all.
+    gathered: String,
     stored: String,
     join: String,
     order: String,
@@ -177,6 +190,7 @@ impl Keys {
         Self {
             count: key.len(),
             list: each(|_, name| name.to_string(), ", "),
+            gathered: each(|_, name| format!("array_agg({name})"), ", "),
             stored: each(|_, name| format!("t.{name}"), ", "),
             join: each(|number, name| format!("t.{name} = u.k{number}"), " AND "),
             order: each(|_, name| format!("t.{name} COLLATE \"C\""), ", "),
@@ -185,6 +199,17 @@ impl Keys {
 
     /// `unnest` of the key's arrays and these, each with name and type, as the relation `u`.
     fn arrays(&self, others: &[(&str, &str)]) -> String {
+        let (arrays, names) = self.parameters(others);
+        format!("unnest({arrays}) AS u({names})")
+    }
+
+    /// `unnest` of the key's arrays, with the place in them, from 1, as `n`.
+    fn numbered(&self) -> String {
+        let (arrays, names) = self.parameters(&[]);
+        format!("unnest({arrays}) WITH ORDINALITY AS u({names}, n)")
+    }
+
+    fn parameters(&self, others: &[(&str, &str)]) -> (String, String) {
         let keys = (0..self.count).map(|number| (format!("k{number}"), "text"));
         let others = others.iter().map(|(name, data_type)| ((*name).to_owned(), *data_type));
         let all: Vec<(String, &str)> = keys.chain(others).collect();
@@ -194,7 +219,7 @@ impl Keys {
             .map(|(index, (_, data_type))| format!("${}::{data_type}[]", index + 1))
             .collect();
         let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-        format!("unnest({}) AS u({})", parameters.join(", "), names.join(", "))
+        (parameters.join(", "), names.join(", "))
     }
 }
 

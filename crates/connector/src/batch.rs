@@ -1,6 +1,7 @@
 //! Records gathered for one load, by stream and key, in order of arrival.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use protocol::{Receipt, WrittenCounts};
@@ -57,7 +58,10 @@ impl Batch {
     pub fn push(&mut self, plan: &Arc<StreamPlan>, key: Key, row: Row) {
         let stream = self.grow(plan, row.document.len());
         stream.record_count = stream.record_count.saturating_add(1);
-        stream.keys.entry(key).or_default().push(row);
+        match stream.keys.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(vec![row])),
+            Entry::Occupied(entry) => entry.into_mut().push(row),
+        }
         self.count(plan);
     }
 

@@ -121,18 +121,11 @@ fn a_child_of_another_account_is_not_meant() {
         StreamPlan::new(&ConfiguredStream::new(serde_json::from_value(stream).unwrap())).unwrap()
     };
     let text = r#"{"id":"p","_account_id":"acct_1","at":5}"#;
-    let data = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
     let wire: protocol::Prune =
         serde_json::from_value(json!({"stream": "c", "where": {"parent": "p"}, "keep": ["x"]}))
             .unwrap();
-    let record = protocol::Record {
-        stream: "p".into(),
-        data: &data,
-        emitted_at: "".into(),
-        origin: None,
-        prune: Vec::new(),
-    };
-    let prune = crate::Prune::of(&wire, &stream("c"), &record, 5).unwrap();
+    let parent = crate::row::Came { data: text, origin: None, is_suspicious: false };
+    let prune = crate::Prune::of(&wire, &stream("c"), parent, 5).unwrap();
     for (id, document, meant) in [
         ("y", r#"{"parent":"p","_account_id":"acct_1"}"#, true),
         ("y", r#"{"parent":{"id":"p","n":1},"_account_id":"acct_1"}"#, true),

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use protocol::scan::{Member, members};
 use protocol::{
-    Kind, Level, Line, Log, Message, Receipt, Record, StateScope, StreamStatusKind, Written,
+    DecodeError, Kind, Level, Line, Log, Message, Receipt, RecordLine, RecordReader,
+    StateScope, StreamStatusKind, Written,
 };
 
 use crate::batch::{Batch, BatchLimits, Loaded};
@@ -15,7 +17,7 @@ use crate::error::Error;
 use crate::ledger::{Ledger, Waiting};
 use crate::plan::StreamPlan;
 use crate::prune::Prune;
-use crate::row::{Reading, Refusal, read};
+use crate::row::{Came, Reading, Refusal, read};
 
 /// Refusals of one stream that are told one by one.
 const REFUSALS_TOLD: u64 = 10;
@@ -47,6 +49,7 @@ pub(crate) struct Intake {
     /// A record that came in and has to wait until the batch is taken out.
     held: Option<Admission>,
     ledger: Ledger,
+    reader: RecordReader,
 }
 
 /// What had to be changed about the documents of a stream.
@@ -76,6 +79,14 @@ impl Changed {
     }
 }
 
+/// A record as it came in.
+struct Arrival<'a> {
+    line: &'a [u8],
+    stream: &'a str,
+    came: Came<'a>,
+    prune: Vec<protocol::Prune>,
+}
+
 /// A record that was read and has a place.
 #[derive(Debug)]
 struct Admission {
@@ -94,7 +105,7 @@ impl Intake {
     ) -> Result<Self, Error> {
         let unwritable = destination.begin(&plans).await?;
         for plan in &mut plans {
-            plan.shape = destination.shape(plan);
+            *plan = plan.clone().with_shape(destination.shape(plan));
         }
         let mut intake = Self::new(plans, destination.limits(), destination.echoes_records());
         intake.settle(0, Written::new(), unwritable);
@@ -115,6 +126,7 @@ impl Intake {
             complete: BTreeSet::new(),
             held: None,
             ledger: Ledger::default(),
+            reader: RecordReader::default(),
         }
     }
 
@@ -154,24 +166,43 @@ impl Intake {
 
     /// Takes in one line.
     pub(crate) fn accept(&mut self, raw: &[u8], number: u64) -> Result<(), Error> {
-        let undecoded = |error: protocol::DecodeError| {
+        let mut reader = std::mem::take(&mut self.reader);
+        let record = reader.read(raw).map(|record| self.usual_record(raw, record));
+        self.reader = reader;
+        if record.is_some() {
+            return Ok(());
+        }
+        self.accept_any(raw).map_err(|error| {
             let head = protocol::excerpt(raw);
             Error::data(format!("reading line {number} of stdin: `{head}`")).caused_by(error)
-        };
-        let line = Line::parse(raw).map_err(undecoded)?;
+        })
+    }
+
+    fn usual_record(&mut self, line: &[u8], record: RecordLine<'_>) {
+        let (data, is_suspicious) = (record.data, record.has_unicode_escape);
+        let came = Came { data, origin: record.origin, is_suspicious };
+        let known = record.members();
+        self.record(Arrival { line, stream: record.stream, came, prune: record.prune }, known);
+    }
+
+    fn accept_any(&mut self, raw: &[u8]) -> Result<(), DecodeError> {
+        let line = Line::parse(raw)?;
         match line.kind {
-            Kind::Record => self.record(&line).map_err(undecoded)?,
+            Kind::Record => {
+                let record = line.record()?;
+                let data = record.data.get();
+                let came = Came { data, origin: record.origin, is_suspicious: true };
+                let (stream, prune) = (&*record.stream, record.prune);
+                self.record(Arrival { line: raw, stream, came, prune }, members(data));
+            }
             Kind::SourceState => {
-                let waiting = match line.state().map_err(undecoded)?.scope {
+                let waiting = match line.state()?.scope {
                     StateScope::Stream(stream) => Waiting::State(stream),
                     StateScope::Global => Waiting::GlobalState,
                 };
                 self.ledger.pass(waiting, raw.to_vec());
             }
-            Kind::StreamStatus => {
-                let message = line.message().map_err(undecoded)?;
-                self.ledger.pass(waiting_status(message), raw.to_vec());
-            }
+            Kind::StreamStatus => self.ledger.pass(waiting_status(line.message()?), raw.to_vec()),
             Kind::ConnectionStatus
             | Kind::Control
             | Kind::Log
@@ -185,35 +216,36 @@ impl Intake {
         Ok(())
     }
 
-    fn record(&mut self, line: &Line<'_>) -> Result<(), protocol::DecodeError> {
-        let record = line.record()?;
-        if self.ledger.has_failed(&record.stream) {
+    fn record<'a>(&mut self, arrival: Arrival<'a>, known: impl Iterator<Item = Member<'a>>) {
+        let Arrival { line, stream, came, prune } = arrival;
+        if self.ledger.has_failed(stream) {
             self.ledger.record();
-            self.drop_one(&record.stream);
-            return Ok(());
+            return self.drop_one(stream);
         }
-        let Some(plan) = self.plans.get(record.stream.as_ref()).map(Arc::clone) else {
+        let Some(plan) = self.plans.get(stream).map(Arc::clone) else {
             self.ledger.record();
-            self.unknown_stream(&record.stream);
-            return Ok(());
+            return self.unknown_stream(stream);
         };
-        let echo = self.echoes.then(|| line.raw.to_vec());
-        match read(&plan, &record) {
+        let echo = self.echoes.then(|| line.to_vec());
+        match read(&plan, came, known) {
             Ok(reading) => {
-                let prunes = self.prunes(&record, reading.row.version.stamp);
-                let admission = Admission { plan, reading, prunes, echo };
-                self.admit_or_hold(admission);
+                let prunes = self.prunes(&prune, came, reading.row.version.stamp);
+                self.admit_or_hold(Admission { plan, reading, prunes, echo });
             }
-            Err(refusal) => self.refuse(&plan, &record, &refusal, echo),
+            Err(refusal) => self.refuse(&plan, came.data, &refusal, echo),
         }
-        Ok(())
     }
 
     /// What a record says of children whose stream is written here.
-    fn prunes(&self, record: &Record<'_>, stamp: i64) -> Vec<(Arc<StreamPlan>, Prune)> {
-        let ours = record.prune.iter().filter_map(|prune| {
+    fn prunes(
+        &self,
+        prune: &[protocol::Prune],
+        came: Came<'_>,
+        stamp: i64,
+    ) -> Vec<(Arc<StreamPlan>, Prune)> {
+        let ours = prune.iter().filter_map(|prune| {
             let child = self.plans.get(&prune.stream)?;
-            let prune = Prune::of(prune, child, record, stamp)?;
+            let prune = Prune::of(prune, child, came, stamp)?;
             (!self.ledger.has_failed(child.name())).then(|| (Arc::clone(child), prune))
         });
         ours.collect()
@@ -295,7 +327,7 @@ impl Intake {
     fn refuse(
         &mut self,
         plan: &Arc<StreamPlan>,
-        record: &Record<'_>,
+        data: &str,
         refusal: &Refusal,
         echo: Option<Vec<u8>>,
     ) {
@@ -305,7 +337,7 @@ impl Intake {
         if counts.refused <= REFUSALS_TOLD {
             self.tell(Message::Log(Log::new(Level::Error, refusal.to_string())));
         }
-        let record = record.data.get().to_owned();
+        let record = data.to_owned();
         let refused = Refused { key: refusal.key(), error: refusal.to_string(), record };
         self.batch.refuse(plan, refused);
         self.echo(echo);

@@ -66,6 +66,7 @@ mod destination;
 mod drive;
 mod emitter;
 mod error;
+mod fields;
 mod input;
 mod intake;
 mod liaison;
@@ -82,7 +83,6 @@ mod write_config;
 
 pub mod ledger;
 pub mod retry;
-pub mod scan;
 pub mod version;
 
 pub use about::About;
@@ -97,6 +97,7 @@ pub use liaison::Liaison;
 pub use plan::{StreamPlan, plans};
 pub use program::{run_destination, run_source};
 pub use property::PropertyType;
+pub use protocol::scan;
 pub use prune::{Prune, Prunes, reference};
 pub use row::{Key, Refusal, Row, marked_document, read_row};
 pub use shape::{Shape, ValueType};

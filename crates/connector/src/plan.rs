@@ -4,6 +4,7 @@ use protocol::{ConfiguredCatalog, ConfiguredStream, Stream};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::fields::Fields;
 use crate::shape::Shape;
 
 /// A configured stream, checked and prepared for writing.
@@ -18,7 +19,9 @@ pub struct StreamPlan {
     /// Top-level fields whose values are limited, with the values allowed (`_account_id`).
     pub enums: Vec<(String, Vec<String>)>,
     /// How the destination keeps documents; from [`crate::Destination::shape`].
-    pub shape: Shape,
+    shape: Shape,
+    /// What each field is to us; made from all the others.
+    pub(crate) fields: Fields,
 }
 
 impl StreamPlan {
@@ -46,13 +49,29 @@ impl StreamPlan {
                 stream.name
             )));
         }
-        Ok(Self {
+        let plan = Self {
             key,
             volatile: volatile(stream),
             enums: enums(stream),
             shape: Shape::default(),
+            fields: Fields::default(),
             configured: configured.clone(),
-        })
+        };
+        Ok(plan.with_shape(Shape::default()))
+    }
+
+    /// The same stream, its documents kept in this way.
+    #[must_use]
+    pub fn with_shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self.fields = Fields::of(&self);
+        self
+    }
+
+    /// How the destination keeps documents.
+    #[must_use]
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// The stream's name.

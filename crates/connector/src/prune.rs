@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Origin, Record};
+use protocol::Origin;
 
 use crate::plan::StreamPlan;
-use crate::row::{lookup, scalar_text};
+use crate::row::{Came, lookup, scalar_text};
 use crate::version::Version;
 
 /// Says of every child that meets a condition and is not kept: it was deleted.
@@ -32,7 +32,7 @@ impl Prune {
     pub(crate) fn of(
         wire: &protocol::Prune,
         child: &StreamPlan,
-        record: &Record<'_>,
+        parent: Came<'_>,
         stamp: i64,
     ) -> Option<Self> {
         let text = |value: &serde_json::Value| scalar_text(&value.to_string());
@@ -44,12 +44,12 @@ impl Prune {
             return None;
         }
         for path in child.key.iter().skip(1) {
-            if let ([field], Some(value)) = (path.as_slice(), lookup(record.data.get(), path)) {
+            if let ([field], Some(value)) = (path.as_slice(), lookup(parent.data, path)) {
                 condition.entry(field.clone()).or_insert(scalar_text(value)?);
             }
         }
         let keep = wire.keep.iter().cloned().collect();
-        Some(Self { condition, keep, stamp, origin: record.origin })
+        Some(Self { condition, keep, stamp, origin: parent.origin })
     }
 
     /// What it says of each child, as a version for the version rule.

@@ -1,9 +1,9 @@
 //! A record as a destination keeps it: key, stamp, deleted mark, hash, and the document's bytes.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
-use protocol::Record;
-use xxhash_rust::xxh3::Xxh3Default;
+use protocol::{Origin, Record};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::plan::StreamPlan;
 use crate::scan::{Member, members};
@@ -26,7 +26,7 @@ impl Row {
     /// The record's data again, as far as it can be had: with the stamp where it was taken out.
     #[must_use]
     pub fn record(&self, plan: &StreamPlan) -> String {
-        if plan.shape.keeps_stamp {
+        if plan.shape().keeps_stamp {
             return self.document.clone();
         }
         let field = serde_json::Value::from(plan.stream().newer_than_field.as_str());
@@ -66,42 +66,79 @@ pub(crate) struct Reading {
     pub(crate) replaced: u64,
 }
 
+/// What came in of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came<'a> {
+    pub(crate) data: &'a str,
+    pub(crate) origin: Option<Origin>,
+    /// Whether there may be characters in it that no text can hold.
+    pub(crate) is_suspicious: bool,
+}
+
 /// Reads key, stamp and deleted mark of a record, in one walk over its top level.
 ///
 /// # Errors
 ///
 /// When a key value or the stamp is missing, or a value is not one of those the catalog allows.
 pub fn read_row(plan: &StreamPlan, record: &Record<'_>) -> Result<(Key, Row), Refusal> {
-    read(plan, record).map(|reading| (reading.key, reading.row))
+    let data = record.data.get();
+    let came = Came { data, origin: record.origin, is_suspicious: true };
+    read(plan, came, members(data)).map(|reading| (reading.key, reading.row))
 }
 
-pub(crate) fn read(plan: &StreamPlan, record: &Record<'_>) -> Result<Reading, Refusal> {
-    let came = record.data.get();
-    let clean = if plan.shape.replaces_characters { shape::replaced(came) } else { None };
-    let (text, replaced) =
-        clean.map_or((Cow::Borrowed(came), 0), |(text, count)| (Cow::Owned(text), count));
-    let first = walk(plan, &text);
+/// The same for a record whose members are known.
+pub(crate) fn read<'a>(
+    plan: &StreamPlan,
+    came: Came<'a>,
+    known: impl Iterator<Item = Member<'a>>,
+) -> Result<Reading, Refusal> {
+    let replaces = came.is_suspicious && plan.shape().replaces_characters;
+    let Some((text, replaced)) = replaces.then(|| shape::replaced(came.data)).flatten() else {
+        return fit(plan, came, known, 0);
+    };
+    fit(plan, Came { data: &text, ..came }, members(&text), replaced)
+}
+
+fn fit<'a>(
+    plan: &StreamPlan,
+    came: Came<'a>,
+    known: impl Iterator<Item = Member<'a>>,
+    replaced: u64,
+) -> Result<Reading, Refusal> {
+    let first = walk(plan, came.data, known);
     if first.misfits.is_empty() {
-        let (key, row) = first.row(plan, record, &text)?;
+        let (key, row) = first.row(plan, came.origin)?;
         return Ok(Reading { key, row, unfit: 0, replaced });
     }
     let unfit = u64::try_from(first.misfits.len()).unwrap_or(u64::MAX);
-    let fitting = with_unfit(&text, first.misfits);
-    let (key, row) = walk(plan, &fitting).row(plan, record, &fitting)?;
+    let fitting = with_unfit(came.data, first.misfits);
+    let (key, row) = walk(plan, &fitting, members(&fitting)).row(plan, came.origin)?;
     Ok(Reading { key, row, unfit, replaced })
 }
 
-fn walk<'a>(plan: &StreamPlan, text: &'a str) -> Found<'a> {
-    let (key, limited) = (vec![None; plan.key.len()], vec![None; plan.enums.len()]);
-    let mut found = Found { key, limited, ..Found::default() };
-    for member in members(text) {
+fn walk<'a>(
+    plan: &StreamPlan,
+    text: &'a str,
+    known: impl Iterator<Item = Member<'a>>,
+) -> Found<'a> {
+    let mut found = Found {
+        text,
+        newer_than: None,
+        key: vec![None; plan.key.len()],
+        limited: vec![None; plan.enums.len()],
+        deleted: false,
+        has_more: false,
+        misfits: Vec::new(),
+        content: Content::of(text),
+    };
+    for member in known {
         found.take(plan, &member);
     }
     found
 }
 
-#[derive(Default)]
 struct Found<'a> {
+    text: &'a str,
     /// Text and place of the `newer_than_field`.
     newer_than: Option<Member<'a>>,
     /// The value of the first field of each part of the key.
@@ -112,40 +149,40 @@ struct Found<'a> {
     /// Whether there is anything beyond what a stub has.
     has_more: bool,
     misfits: Vec<Misfit>,
-    hash: Xxh3Default,
+    content: Content<'a>,
 }
 
 impl<'a> Found<'a> {
     fn take(&mut self, plan: &StreamPlan, member: &Member<'a>) {
-        let stream = plan.stream();
-        if member.is(&stream.newer_than_field) {
+        let meaning = plan.fields.of_member(member);
+        if meaning.is_stamp {
             self.newer_than = Some(*member);
+            self.content.leave_out();
             return;
         }
-        let is_key = self.take_key(plan, member);
-        if stream.soft_delete_field.as_deref().is_some_and(|field| member.is(field)) {
+        if meaning.is_key || meaning.is_limited {
+            self.take_key(plan, member);
+        }
+        if meaning.is_mark {
             self.deleted = member.value == "true";
-        } else if !is_key && !is_stub_field(member) {
+        } else if !meaning.is_key && !is_stub_field(member) {
             self.has_more = true;
         }
         if !self.misfits.is_empty() {
             self.misfits.retain(|misfit| !member.is(&misfit.name));
         }
-        self.misfits.extend(plan.shape.misfit(member));
-        if !plan.volatile.iter().any(|name| member.is(name)) {
-            self.hash.update(member.raw_key.as_bytes());
-            self.hash.update(b"\0");
-            self.hash.update(member.value.as_bytes());
-            self.hash.update(b"\0");
+        self.misfits.extend(meaning.typed.and_then(|typed| Misfit::of(member, typed)));
+        if meaning.is_volatile {
+            self.content.leave_out();
+        } else {
+            self.content.take(member.start..member.end);
         }
     }
 
-    fn take_key(&mut self, plan: &StreamPlan, member: &Member<'a>) -> bool {
-        let mut is_key = false;
+    fn take_key(&mut self, plan: &StreamPlan, member: &Member<'a>) {
         for (path, slot) in plan.key.iter().zip(&mut self.key) {
             if path.first().is_some_and(|name| member.is(name)) {
                 *slot = Some(member.value);
-                is_key = true;
             }
         }
         for ((field, _), slot) in plan.enums.iter().zip(&mut self.limited) {
@@ -153,26 +190,21 @@ impl<'a> Found<'a> {
                 *slot = Some(member.value);
             }
         }
-        is_key
     }
 
-    fn row(
-        &self,
-        plan: &StreamPlan,
-        record: &Record<'_>,
-        text: &str,
-    ) -> Result<(Key, Row), Refusal> {
+    fn row(&self, plan: &StreamPlan, origin: Option<Origin>) -> Result<(Key, Row), Refusal> {
         let key = self.key_values(plan)?;
         let refuse = |refusal: Refusal| Refusal { key: Some(key.clone()), ..refusal };
         self.check_enums(plan).map_err(refuse)?;
         let version = Version {
             stamp: self.stamp(plan, &key).map_err(refuse)?,
-            content: self.hash.digest(),
+            content: self.content.digest(),
             deleted: self.deleted,
             stub: self.deleted && !self.has_more,
-            origin: record.origin,
+            origin,
         };
-        let document = if plan.shape.keeps_stamp { text.to_owned() } else { self.document(text) };
+        let stamp = self.newer_than.filter(|_| !plan.shape().keeps_stamp);
+        let document = stamp.map_or_else(|| self.text.to_owned(), |stamp| self.without(&stamp));
         Ok((key, Row { version, document }))
     }
 
@@ -227,19 +259,66 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// The object without its `newer_than_field` and one comma beside it.
-    fn document(&self, text: &str) -> String {
-        let Some(member) = self.newer_than else { return text.to_owned() };
-        let before = text.get(..member.start).unwrap_or_default();
-        let after = text.get(member.end..).unwrap_or_default();
-        let trimmed = before.trim_end();
-        match trimmed.strip_suffix(',') {
-            Some(before) => format!("{before}{after}"),
+    /// The object without a member and one comma beside it.
+    fn without(&self, member: &Member<'_>) -> String {
+        let before = self.text.get(..member.start).unwrap_or_default().trim_end();
+        let after = self.text.get(member.end..).unwrap_or_default();
+        let (before, after) = match before.strip_suffix(',') {
+            Some(before) => (before, after),
             None => {
                 let rest = after.trim_start();
-                format!("{trimmed}{}", rest.strip_prefix(',').unwrap_or(rest))
+                (before, rest.strip_prefix(',').unwrap_or(rest))
             }
+        };
+        let mut document = String::with_capacity(before.len().saturating_add(after.len()));
+        document.push_str(before);
+        document.push_str(after);
+        document
+    }
+}
+
+/// The hash of an object's members but those left out: of their bytes as they stand, neighbours in
+/// one piece, a comma between the pieces. So it is one hash of one piece where nothing is left out
+/// from the middle.
+struct Content<'a> {
+    text: &'a str,
+    /// The last piece.
+    piece: Range<usize>,
+    /// Whether the last piece has ended.
+    is_cut: bool,
+    /// The pieces before.
+    hash: Option<Box<Xxh3Default>>,
+}
+
+impl<'a> Content<'a> {
+    const fn of(text: &'a str) -> Self {
+        Self { text, piece: 0..0, is_cut: false, hash: None }
+    }
+
+    fn take(&mut self, member: Range<usize>) {
+        if self.piece.is_empty() {
+            self.piece = member;
+        } else if self.is_cut {
+            let hash = self.hash.get_or_insert_default();
+            hash.update(self.text.get(self.piece.clone()).unwrap_or_default().as_bytes());
+            hash.update(b",");
+            self.piece = member;
+        } else {
+            self.piece.end = member.end;
         }
+        self.is_cut = false;
+    }
+
+    const fn leave_out(&mut self) {
+        self.is_cut = true;
+    }
+
+    fn digest(&self) -> u64 {
+        let piece = self.text.get(self.piece.clone()).unwrap_or_default().as_bytes();
+        let Some(hash) = &self.hash else { return xxh3_64(piece) };
+        let mut hash = hash.clone();
+        hash.update(piece);
+        hash.digest()
     }
 }
 
@@ -257,6 +336,9 @@ pub(crate) fn lookup<'a>(object: &'a str, path: &[String]) -> Option<&'a str> {
 /// A string's value, or a number or boolean as it is written; null and nested values are no key.
 pub(crate) fn scalar_text(value: &str) -> Option<String> {
     match value.as_bytes().first()? {
+        b'"' if !value.contains('\\') => {
+            value.get(1..value.len().saturating_sub(1)).map(str::to_owned)
+        }
         b'"' => serde_json::from_str(value).ok(),
         b'{' | b'[' | b'n' => None,
         _ => Some(value.to_owned()),
@@ -331,6 +413,21 @@ mod tests {
             content(r#"{"id":"a","url":"x","n":2,"_account_id":"acct_1","_updated_at":7}"#);
         assert_eq!(base, rotated);
         assert_ne!(base, changed);
+    }
+
+    #[test]
+    fn what_is_left_out_may_stand_anywhere() {
+        let content = |text: &str| read(text).unwrap().1.version.content;
+        let plain = content(r#"{"id":"a","_account_id":"acct_1","n":1,"_updated_at":7}"#);
+        for text in [
+            r#"{"_updated_at":8,"id":"a","_account_id":"acct_1","n":1}"#,
+            r#"{"id":"a","_updated_at":8,"url":{},"_account_id":"acct_1","url":"y","n":1}"#,
+            r#"{"url":1,"id":"a","_account_id":"acct_1","n":1,"_updated_at":8,"u\u0072l":"z"}"#,
+        ] {
+            assert_eq!(content(text), plain, "{text}");
+        }
+        let swapped = content(r#"{"id":"a","n":1,"_account_id":"acct_1","_updated_at":7}"#);
+        assert_ne!(swapped, plain);
     }
 
     #[test]

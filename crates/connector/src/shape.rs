@@ -17,8 +17,8 @@ pub enum ValueType {
 /// How documents of one stream are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// Typed columns by the length of their property's name: few have the same.
-    typed: Vec<Vec<(String, ValueType)>>,
+    /// Properties whose columns take only certain values.
+    pub(crate) typed: Vec<(String, ValueType)>,
     /// Whether NUL characters and lone surrogates become U+FFFD, because no text can hold them.
     pub replaces_characters: bool,
     /// Whether the document keeps the stream's `newer_than_field`.
@@ -29,25 +29,8 @@ impl Shape {
     /// Adds a typed column for a top-level property.
     #[must_use]
     pub fn with_typed(mut self, property: &str, value_type: ValueType) -> Self {
-        if self.typed.len() <= property.len() {
-            self.typed.resize(property.len().saturating_add(1), Vec::new());
-        }
-        if let Some(names) = self.typed.get_mut(property.len()) {
-            names.push((property.to_owned(), value_type));
-        }
+        self.typed.push((property.to_owned(), value_type));
         self
-    }
-
-    /// The place and type of the column that refuses this member's value, if one does.
-    pub(crate) fn misfit(&self, member: &Member<'_>) -> Option<Misfit> {
-        let name = member.key();
-        let names = self.typed.get(name.len())?;
-        let (_, value_type) = names.iter().find(|(typed, _)| *typed == name)?;
-        (!value_type.takes(member.value)).then(|| Misfit {
-            name: name.into_owned(),
-            start: member.end.saturating_sub(member.value.len()),
-            end: member.end,
-        })
     }
 }
 
@@ -57,6 +40,17 @@ pub(crate) struct Misfit {
     pub(crate) name: String,
     start: usize,
     end: usize,
+}
+
+impl Misfit {
+    /// The place of a member's value, where its column refuses it.
+    pub(crate) fn of(member: &Member<'_>, value_type: ValueType) -> Option<Self> {
+        (!value_type.takes(member.value)).then(|| Self {
+            name: member.key().into_owned(),
+            start: member.end.saturating_sub(member.value.len()),
+            end: member.end,
+        })
+    }
 }
 
 /// The document with each misfit set to null and kept as it came under `_unfit`.
@@ -140,7 +134,6 @@ fn is_decimal(text: &str) -> bool {
 /// The document with every NUL character and lone surrogate as U+FFFD, and how many there were;
 /// `None` when there is none. Escapes are replaced in place, so nothing else moves.
 pub(crate) fn replaced(document: &str) -> Option<(String, u64)> {
-    memchr::memchr(b'\\', document.as_bytes())?;
     let suspicious = ["\\u0000", "\\ud", "\\uD"];
     if !suspicious.iter().any(|escape| document.contains(escape)) {
         return None;
@@ -180,14 +173,16 @@ mod tests {
     use crate::scan::members;
 
     fn fitted(document: &str) -> String {
-        let shape = Shape::default()
-            .with_typed("amount", ValueType::Integer)
-            .with_typed("rate", ValueType::Number)
-            .with_typed("paid", ValueType::Boolean);
+        let typed = [
+            ("amount", ValueType::Integer),
+            ("rate", ValueType::Number),
+            ("paid", ValueType::Boolean),
+        ];
         let mut found: Vec<Misfit> = Vec::new();
         for member in members(document) {
             found.retain(|misfit| !member.is(&misfit.name));
-            found.extend(shape.misfit(&member));
+            let typed = typed.iter().find(|(name, _)| member.is(name));
+            found.extend(typed.and_then(|(_, value_type)| Misfit::of(&member, *value_type)));
         }
         if found.is_empty() { document.to_owned() } else { with_unfit(document, found) }
     }

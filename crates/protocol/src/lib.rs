@@ -21,12 +21,15 @@ mod message;
 mod pipeline;
 mod progress;
 mod record;
+mod record_line;
 mod spec;
 mod state;
 mod status;
+mod walk;
 
 pub mod exit;
 pub mod ndjson;
+pub mod scan;
 pub mod secret;
 pub mod time;
 
@@ -41,6 +44,7 @@ pub use progress::{
     Derived, Eof, EofError, EofReason, Progress, Range, RunStatus, StreamProgress, StreamRunStatus,
 };
 pub use record::{Origin, Prune, Record};
+pub use record_line::{RecordLine, RecordReader};
 pub use secret::Secret;
 pub use spec::Spec;
 pub use state::{

@@ -4,10 +4,10 @@ use connector::version::{Stored, content_of};
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::Error;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::FromSql};
 
 use super::{
-    insert::{CHUNK, place_of},
+    insert::CHUNK,
     send::{Ready, texts},
     split::{Item, Part},
 };
@@ -32,15 +32,32 @@ async fn ask(
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, tokio_postgres::Error> {
     let columns = key_columns(items);
-    let rows = statement.query(transaction, &texts(&columns)).await?;
     let mut found = vec![None; items.len()];
-    for row in &rows {
-        let place = place_of(items, row)?;
-        if let Some(slot) = place.and_then(|place| found.get_mut(place)) {
-            *slot = Some(stored(row, columns.len())?);
+    for row in statement.query(transaction, &texts(&columns)).await? {
+        let numbers: Vec<i64> = array(&row, 0)?;
+        let (stamps, hashes): (Vec<i64>, Vec<Option<i64>>) = (array(&row, 1)?, array(&row, 2)?);
+        let deleted: Vec<bool> = array(&row, 3)?;
+        let rows = stamps.into_iter().zip(hashes).zip(deleted);
+        for (number, ((stamp, hash), deleted)) in numbers.into_iter().zip(rows) {
+            if let Some(slot) = place(number).and_then(|place| found.get_mut(place)) {
+                *slot = Some(stored(stamp, hash, deleted));
+            }
         }
     }
     Ok(found)
+}
+
+/// The array in a column; none, when it is of nothing.
+pub(super) fn array<'r, T: FromSql<'r>>(
+    row: &'r Row,
+    column: usize,
+) -> Result<Vec<T>, tokio_postgres::Error> {
+    row.try_get::<_, Option<Vec<T>>>(column).map(Option::unwrap_or_default)
+}
+
+/// Where the item of a number that counts from 1 stands.
+pub(super) fn place(number: i64) -> Option<usize> {
+    usize::try_from(number).ok()?.checked_sub(1)
 }
 
 /// The items' keys, column by column.
@@ -50,11 +67,8 @@ pub(super) fn key_columns<'b>(items: &[Item<'b>]) -> Vec<Vec<&'b str>> {
     (0..width).map(|column| items.iter().map(|item| value(item, column)).collect()).collect()
 }
 
-/// Stamp, hash and deleted mark, behind the key's columns.
-pub(super) fn stored(row: &Row, width: usize) -> Result<Stored, tokio_postgres::Error> {
-    let stamp = row.try_get(width)?;
+/// What a row's stamp, hash and deleted mark say.
+pub(super) fn stored(stamp: i64, hash: Option<i64>, deleted: bool) -> Stored {
     // A row without hash was written by somebody else: its content matches nothing.
-    let hash: Option<i64> = row.try_get(width + 1)?;
-    let deleted = row.try_get(width + 2)?;
-    Ok(Stored { stamp, content: content_of(hash.unwrap_or_default(), stamp, deleted), deleted })
+    Stored { stamp, content: content_of(hash.unwrap_or_default(), stamp, deleted), deleted }
 }

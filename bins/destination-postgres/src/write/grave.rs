@@ -7,8 +7,8 @@ use pg::Error;
 
 use super::{
     change::{Change, all_changed},
-    find::key_columns,
-    insert::{CHUNK, place_of},
+    find::{key_columns, place},
+    insert::CHUNK,
     send::{Ready, numbers, texts},
     split::{Item, Part},
 };
@@ -28,9 +28,9 @@ pub(super) async fn find(
         let rows = statement.query(transaction, &texts(&columns)).await.map_err(failed)?;
         let mut found = vec![None; items.len()];
         for row in &rows {
-            let place = place_of(items, row).map_err(failed)?;
-            let stamp = row.try_get(columns.len()).map_err(failed)?;
-            if let Some(slot) = place.and_then(|place| found.get_mut(place)) {
+            let number = row.try_get(0).map_err(failed)?;
+            let stamp = row.try_get(1).map_err(failed)?;
+            if let Some(slot) = place(number).and_then(|place| found.get_mut(place)) {
                 *slot = Some(Stored { stamp, content: 0, deleted: true });
             }
         }

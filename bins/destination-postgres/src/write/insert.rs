@@ -13,6 +13,7 @@ use tokio_postgres::{
 
 use super::{
     change::Change,
+    find::array,
     send::{Ready, numbers},
     split::{Item, Part},
 };
@@ -48,19 +49,36 @@ async fn send(
     let hashes: Vec<i64> = changes.iter().map(|change| row_hash(&change.row)).collect();
     let all =
         [(&documents as &(dyn ToSql + Sync), Type::TEXT_ARRAY), numbers(&stamps), numbers(&hashes)];
-    let rows = statement.query(transaction, &all).await?;
-    if rows.len() == changes.len() {
-        return Ok(vec![true; changes.len()]);
-    }
-    let items: Vec<Item<'_>> = changes.iter().map(|change| change.item).collect();
-    let mut inserted = vec![false; items.len()];
-    for row in &rows {
-        let place = place_of(&items, row)?;
-        if let Some(slot) = place.and_then(|place| inserted.get_mut(place)) {
-            *slot = true;
+    let mut inserted = vec![false; changes.len()];
+    for row in statement.query(transaction, &all).await? {
+        let count: i64 = row.try_get(0)?;
+        if usize::try_from(count).is_ok_and(|count| count == changes.len()) {
+            inserted.fill(true);
+        } else {
+            mark(changes, &row, &mut inserted)?;
         }
     }
     Ok(inserted)
+}
+
+/// Marks the rows whose keys were returned, in arrays behind their count.
+fn mark(
+    changes: &[Change<'_>],
+    row: &Row,
+    inserted: &mut [bool],
+) -> Result<(), tokio_postgres::Error> {
+    let width = changes.first().map_or(0, |change| change.item.key.len());
+    let columns: Vec<Vec<&str>> =
+        (0..width).map(|column| array(row, column + 1)).collect::<Result<_, _>>()?;
+    for number in 0..columns.first().map_or(0, Vec::len) {
+        let key = || columns.iter().filter_map(|column| column.get(number).copied());
+        let found = changes
+            .binary_search_by(|change| change.item.key.iter().map(String::as_str).cmp(key()));
+        if let Some(slot) = found.ok().and_then(|place| inserted.get_mut(place)) {
+            *slot = true;
+        }
+    }
+    Ok(())
 }
 
 /// The document to store: the version's own, with the deleted mark if a stub came after it.
@@ -75,16 +93,4 @@ pub(super) fn document<'b>(
         Some(field) => Cow::Owned(marked_document(text, field)),
         None => Cow::Borrowed(text),
     }
-}
-
-/// Where the row's key, its first columns, stands among the items, which are in order.
-pub(super) fn place_of(
-    items: &[Item<'_>],
-    row: &Row,
-) -> Result<Option<usize>, tokio_postgres::Error> {
-    let width = items.first().map_or(0, |item| item.key.len());
-    let key: Vec<&str> = (0..width).map(|column| row.try_get(column)).collect::<Result<_, _>>()?;
-    let found =
-        items.binary_search_by(|item| item.key.iter().map(String::as_str).cmp(key.iter().copied()));
-    Ok(found.ok())
 }

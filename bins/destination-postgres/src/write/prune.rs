@@ -122,5 +122,6 @@ fn without_nul(text: &str) -> String {
 
 fn read(row: &Row, width: usize) -> Result<(Key, Stored, i64), tokio_postgres::Error> {
     let key = (0..width).map(|column| row.try_get(column)).collect::<Result<_, _>>()?;
-    Ok((key, stored(row, width)?, row.try_get(width + 3)?))
+    let stored = stored(row.try_get(width)?, row.try_get(width + 1)?, row.try_get(width + 2)?);
+    Ok((key, stored, row.try_get(width + 3)?))
 }

@@ -37,8 +37,7 @@ impl Writer {
     ) -> Result<Self, String> {
         let removes = client.deletes == Deletes::Hard;
         let statements = Statements::of(&table, plan).map_err(|error: Error| error.to_string())?;
-        let mut plan = plan.clone();
-        plan.shape = shape(&table, existing);
+        let plan = plan.clone().with_shape(shape(&table, existing));
         Ok(Self {
             soft_delete_field: plan.stream().soft_delete_field.clone(),
             naming: client.naming.clone(),

@@ -17,7 +17,7 @@ pub struct Member<'a> {
     /// Where it ends (behind its value).
     pub end: usize,
     /// Whether the key is written with escapes.
-    is_escaped: bool,
+    pub(crate) is_escaped: bool,
 }
 
 impl<'a> Member<'a> {
@@ -28,6 +28,12 @@ impl<'a> Member<'a> {
             return self.raw_key == name;
         }
         self.key() == name
+    }
+
+    /// Whether the key is written with escapes.
+    #[must_use]
+    pub const fn is_escaped(&self) -> bool {
+        self.is_escaped
     }
 
     /// The key, escapes resolved.
