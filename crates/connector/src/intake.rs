@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::scan::{Member, members};
 use protocol::{
-    DecodeError, Kind, Level, Line, Log, Message, Receipt, RecordLine, RecordReader,
-    StateScope, StreamStatusKind, Written,
+    DecodeError, Kind, Level, Line, Log, Message, Receipt, RecordLine, RecordReader, StateScope,
+    StreamStatusKind, Written,
 };
 
 use crate::batch::{Batch, BatchLimits, Loaded};
