@@ -37,21 +37,56 @@ impl Account {
         self.created.map(Timestamp::from_seconds)
     }
 
-    /// Everything a person wants to know of it, in a line.
-    pub(crate) fn describe(&self, settings: &Settings) -> String {
+    /// Everything a person wants to know of it, in a line; `default_version` is the account's own,
+    /// where it is known.
+    pub(crate) fn describe(&self, settings: &Settings, default_version: Option<&str>) -> String {
         let name = self.business_profile.as_ref().and_then(|profile| profile.name.as_deref());
         let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
         let country = self.country.as_ref().map(|country| format!(", country {country}"));
         let currency =
             self.default_currency.as_ref().map(|currency| format!(", default currency {currency}"));
         format!(
-            "account {}{name}, {}{}{}, API version {}",
+            "account {}{name}, {}{}{}, API version {}{}",
             self.id,
             settings.mode(),
             country.unwrap_or_default(),
             currency.unwrap_or_default(),
             settings.api_version,
+            versions(&settings.api_version, default_version),
         )
+    }
+}
+
+/// What the account's own version means beside the one that is asked for
+/// (<https://docs.stripe.com/webhooks/versioning>).
+fn versions(asked: &str, default: Option<&str>) -> String {
+    match default {
+        Some(default) if default == asked => ", which is the account's default".to_owned(),
+        Some(default) => format!(
+            "; the account's default is {default}: its events come in that version, so an object is \
+             fetched again for each of its events, a request each"
+        ),
+        None => "; the account's default version is not known".to_owned(),
+    }
+}
+
+/// Asks which version of the API the account has by default; none if Stripe does not say.
+///
+/// # Errors
+///
+/// When the connection failed.
+pub(crate) async fn default_version(client: &Client) -> Result<Option<String>, Error> {
+    let call = Call::new("asking for the default version", "/v1/account").in_default_version();
+    match client.get(&call, |reply| Ok(reply.version.clone())).await {
+        Ok(version) => Ok(version),
+        Err(Failure::Connection(error)) => Err(error),
+        Err(
+            Failure::Denied(_)
+            | Failure::Unavailable(_)
+            | Failure::Stream(_)
+            | Failure::CursorGone
+            | Failure::NoCallsLeft,
+        ) => Ok(None),
     }
 }
 

@@ -1,16 +1,42 @@
 //! Whether a key works, and which streams it can read.
 
+use std::fmt;
+
 use connector::{Emitter, Error};
 use futures_util::{StreamExt as _, stream};
 use protocol::{ConfiguredCatalog, Level, Timestamp};
 use stripe_api::Catalogue;
 
 use crate::client::{Call, Client};
-use crate::errors::Failure;
+use crate::errors::{Failure, permission_named};
 use crate::page::{Frame, Page, Stamp};
 
 /// Streams that are asked at the same time.
 const AT_ONCE: usize = 8;
+
+/// How many streams came to what.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    asked: usize,
+    ok: usize,
+    denied: usize,
+    unavailable: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} streams can be read", self.ok, self.asked)?;
+        let other = self.asked.saturating_sub(self.ok + self.denied + self.unavailable);
+        let rest = [
+            (self.denied, "lack a permission"),
+            (self.unavailable, "are not enabled"),
+            (other, "failed"),
+        ];
+        rest.iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, what)| write!(f, ", {count} {what}"))
+    }
+}
 
 /// Asks each stream for one object, and tells stream by stream what came.
 ///
@@ -22,16 +48,21 @@ pub(crate) async fn probe(
     catalogue: &Catalogue,
     catalog: &ConfiguredCatalog,
     out: &mut Emitter,
-) -> Result<(), Error> {
+) -> Result<Tally, Error> {
     let names = catalog.streams.iter().map(|configured| configured.stream.name.as_str());
     let mut answers = stream::iter(names)
         .map(async |name| (name, ask(client, catalogue, name).await))
         .buffered(AT_ONCE);
+    let mut tally = Tally::default();
     while let Some((name, answer)) = answers.next().await {
+        tally.asked += 1;
+        tally.ok += usize::from(answer.is_ok());
+        tally.denied += usize::from(matches!(answer, Err(Failure::Denied(_))));
+        tally.unavailable += usize::from(matches!(answer, Err(Failure::Unavailable(_))));
         let (level, text) = verdict(name, answer)?;
         out.log(level, text).await?;
     }
-    Ok(())
+    Ok(tally)
 }
 
 async fn ask(client: &Client, catalogue: &Catalogue, name: &str) -> Result<(), Failure> {
@@ -56,7 +87,9 @@ fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), E
     Ok(match answer {
         Ok(()) => (Level::Info, format!("`{name}`: ok")),
         Err(Failure::Denied(reason)) => {
-            (Level::Warn, format!("`{name}`: permission missing: {reason}"))
+            let which = permission_named(&reason);
+            let which = which.map(|permission| format!(" `{permission}`")).unwrap_or_default();
+            (Level::Warn, format!("`{name}`: permission{which} missing: {reason}"))
         }
         Err(Failure::Unavailable(reason)) => {
             (Level::Warn, format!("`{name}`: not enabled: {reason}"))

@@ -24,6 +24,8 @@ use crate::page::{Frame, Malformed, Page, Stamp};
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest time until an answer is here as a whole.
 const REQUEST: Duration = Duration::from_secs(60);
+/// The header that names the version of an answer.
+const STRIPE_VERSION: &str = "stripe-version";
 /// Words about the rate limit that may wait to be told.
 const NOTICES: usize = 16;
 
@@ -35,6 +37,8 @@ pub(crate) struct Call {
     endpoint: String,
     query: Vec<(String, String)>,
     question: Question,
+    /// Whether it names the version in which it is to be answered.
+    is_versioned: bool,
 }
 
 impl Call {
@@ -42,7 +46,13 @@ impl Call {
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
         let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
-        Self { path: path.to_owned(), endpoint: path.to_owned(), query, question }
+        Self {
+            path: path.to_owned(),
+            endpoint: path.to_owned(),
+            query,
+            question,
+            is_versioned: true,
+        }
     }
 
     /// A page of a list inside an object of a stream.
@@ -54,7 +64,7 @@ impl Call {
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
         let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
-        Self { path: path.to_owned(), endpoint, query, question }
+        Self { path: path.to_owned(), endpoint, query, question, is_versioned: true }
     }
 
     /// Something else.
@@ -62,7 +72,12 @@ impl Call {
         let question =
             Question { doing: format!("{doing} (GET {path})"), stream: None, permission: None };
         let (path, query) = (path.to_owned(), Vec::new());
-        Self { endpoint: path.clone(), path, query, question }
+        Self { endpoint: path.clone(), path, query, question, is_versioned: true }
+    }
+
+    /// The same without a version: Stripe answers in the account's own and says which that is.
+    pub(crate) fn in_default_version(self) -> Self {
+        Self { is_versioned: false, ..self }
     }
 
     /// Something that takes more than reading; `permission` says what to do when it is forbidden.
@@ -107,12 +122,15 @@ pub(crate) struct Reply {
     pub(crate) sent: Duration,
     /// Its `Date`.
     pub(crate) date: Option<Timestamp>,
+    /// Its `Stripe-Version`, where the call named none.
+    pub(crate) version: Option<String>,
 }
 
 /// Talks to Stripe.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    version: HeaderValue,
     base_url: String,
     limits: Mutex<Limits>,
     clock: Mutex<ServerClock>,
@@ -139,6 +157,7 @@ impl Client {
             .map_err(|error| Error::internal("setting up HTTP").caused_by(error))?;
         let client = Self {
             http,
+            version: header_value("api_version", &settings.api_version)?,
             base_url: settings.base_url.clone(),
             limits: Mutex::new(Limits::new(settings.rates)),
             clock: Mutex::default(),
@@ -242,8 +261,11 @@ impl Client {
     }
 
     async fn attempt(&self, call: &Call, writing: Option<&Writing>) -> Result<Reply, Box<Verdict>> {
-        let request = self.request(self.url(call)?, writing);
+        let mut request = self.request(self.url(call)?, writing);
         let sent = self.started.elapsed();
+        if call.is_versioned {
+            request = request.header(STRIPE_VERSION, &self.version);
+        }
         let answer = request.send().await.map_err(|error| self.lost(call, error))?;
         let received = self.started.elapsed();
         let date = header(answer.headers(), "date").and_then(http_date);
@@ -253,7 +275,9 @@ impl Client {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = answer.bytes().await.map_err(|error| self.lost(call, error))?;
         if status == 200 {
-            return Ok(Reply { body, sent, date });
+            let version = header(&headers, STRIPE_VERSION).filter(|_| !call.is_versioned);
+            let version = version.map(str::to_owned);
+            return Ok(Reply { body, sent, date, version });
         }
         let verdict =
             errors::judge(&call.question, &read_answer(status, &headers, &body, self.now()));
@@ -327,7 +351,7 @@ impl Client {
 }
 
 /// One TLS stack for the process; a second call finds it there.
-fn install_tls() {
+pub(crate) fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -342,8 +366,6 @@ fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
     let mut bearer = header_value("api_key", &bearer)?;
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
-    let version = header_value("api_version", &settings.api_version)?;
-    headers.insert(HeaderName::from_static("stripe-version"), version);
     if let Some(account) = &settings.account {
         let account = header_value("account", account)?;
         headers.insert(HeaderName::from_static("stripe-account"), account);
@@ -389,7 +411,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     let causes: String = causes.map(|cause| format!(": {cause}")).collect();
     format!("{error}{causes}")

@@ -25,7 +25,8 @@ const OURS: [&str; 4] = ["limit", "starting_after", "ending_before", "created"];
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
     pub(crate) api_key: Secret,
-    pub(crate) api_version: String,
+    pub(crate) api_version: Option<String>,
+    pub(crate) openapi_spec: Option<String>,
     pub(crate) base_url: Option<String>,
     pub(crate) account_id: Option<String>,
     pub(crate) account_created: Option<i64>,
@@ -104,7 +105,7 @@ impl Settings {
     ///
     /// One line that names the key and what to write instead.
     pub(crate) fn new(config: Config, catalogue: &'static Catalogue) -> Result<Self, Error> {
-        refuse_other_version(&config.api_version, catalogue)?;
+        let api_version = api_version(&config, catalogue)?;
         let live = mode(&config)?;
         let default_rate =
             |live_rate, test_rate| if live == Some(true) { live_rate } else { test_rate };
@@ -127,12 +128,12 @@ impl Settings {
                 list_params: list_params(&config.list_params, catalogue)?,
                 account_created: config.account_created.map(Timestamp::from_seconds),
                 relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
-                api_version: config.api_version.clone(),
+                api_version: api_version.clone(),
                 expand_lists: config.expand_lists.unwrap_or(usual.expand_lists),
                 ..usual
             },
             api_key: config.api_key,
-            api_version: config.api_version,
+            api_version,
             account_id: config.account_id,
             account: config.account,
             live,
@@ -151,13 +152,25 @@ impl Settings {
     }
 }
 
-fn refuse_other_version(version: &str, catalogue: &Catalogue) -> Result<(), Error> {
+/// The version to ask for: the one that the catalogue is about, which the owner may leave out
+/// only beside the file that it was made of.
+fn api_version(config: &Config, catalogue: &Catalogue) -> Result<String, Error> {
     let known = &catalogue.api_version;
-    if version == known {
-        return Ok(());
+    match (&config.api_version, &config.openapi_spec) {
+        (None, None) => Err(Error::config("reading --config: `api_version` is missing")
+            .hint(format!("give it in --config, for example \"{known}\""))),
+        (Some(version), None) if version != known => Err(Error::config(format!(
+            "reading --config: `api_version` `{version}` is not known here"
+        ))
+        .hint(format!(
+            "this program knows `{known}`; for another give Stripe's file of it as `openapi_spec`"
+        ))),
+        (Some(version), Some(_)) if version != known => Err(Error::config(format!(
+            "reading --config: `openapi_spec` describes `{known}`, not `api_version` `{version}`"
+        ))
+        .hint(format!("give the file of that version, or `{known}` as `api_version`"))),
+        _ => Ok(known.clone()),
     }
-    Err(Error::config(format!("reading --config: `api_version` `{version}` is not known here"))
-        .hint(format!("this program knows `{known}`")))
 }
 
 /// The mode that a key says it is for (<https://docs.stripe.com/keys>), held against the owner's word.
@@ -291,8 +304,21 @@ mod tests {
         let error = settings(json!({"api_version": "2020-08-27"})).unwrap_err();
         assert_eq!(
             error,
-            "reading --config: `api_version` `2020-08-27` is not known here; this program knows `2026-01-28.clover`"
+            "reading --config: `api_version` `2020-08-27` is not known here; this program knows `2026-01-28.clover`; for another give Stripe's file of it as `openapi_spec`"
         );
+    }
+
+    #[test]
+    fn a_file_decides_the_version_and_another_beside_it_is_refused() {
+        let with = |version: Value| {
+            settings(json!({"openapi_spec": "spec3.json", "api_version": version}))
+        };
+        assert_eq!(with(Value::Null).unwrap().api_version, Catalogue::embedded().api_version);
+        assert!(with(json!("2026-01-28.clover")).is_ok());
+        assert!(with(json!("2024-06-20")).unwrap_err().contains(
+            "`openapi_spec` describes `2026-01-28.clover`, not `api_version` `2024-06-20`"
+        ));
+        assert!(settings(json!({"api_version": null})).unwrap_err().contains("is missing"));
     }
 
     #[test]

@@ -181,6 +181,12 @@ fn denied(question: &Question, what: &str) -> String {
     }
 }
 
+/// The permission that Stripe names in a refusal: `rak_charge_read`.
+pub(crate) fn permission_named(text: &str) -> Option<&str> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.split(|letter| !is_of_name(letter)).find(|word| word.starts_with("rak_"))
+}
+
 fn describe(question: &Question, answer: &Answer<'_>, said: &StripeError) -> String {
     let code = said.code.as_deref().map(|code| format!(" `{code}`")).unwrap_or_default();
     let message = said.message.clone().unwrap_or_else(|| opening(answer.body));

@@ -18,6 +18,7 @@ pub mod laws;
 mod limits;
 #[expect(dead_code, unused_imports, reason = "the read loop and those who bring come next")]
 mod live;
+mod openapi;
 mod page;
 mod ranges;
 mod setup;
@@ -29,7 +30,7 @@ mod random;
 
 use std::sync::Arc;
 
-use connector::{About, Emitter, Error, ReadRequest, Source, Stop};
+use connector::{About, Emitter, Environment, Error, ReadRequest, Source, Stop};
 use protocol::{Catalog, ConfiguredCatalog, Spec};
 use stripe_api::Catalogue;
 
@@ -64,8 +65,16 @@ impl Source for StripeSource {
         spec::spec()
     }
 
-    fn open(given: Given) -> Result<Self, Error> {
-        let settings = Settings::new(given.config.clone(), Catalogue::embedded())?;
+    async fn open(
+        given: Given,
+        environment: &Environment,
+        out: &mut Emitter,
+    ) -> Result<Self, Error> {
+        let catalogue = match &given.config.openapi_spec {
+            Some(named) => openapi::load(named, environment, out).await?,
+            None => Catalogue::embedded(),
+        };
+        let settings = Settings::new(given.config.clone(), catalogue)?;
         Ok(Self { given, settings })
     }
 
@@ -76,10 +85,11 @@ impl Source for StripeSource {
     ) -> Result<String, Error> {
         let (client, _notices) = Client::open(&self.settings)?;
         let account = account::look_up(&client, &self.settings).await?;
-        if let Some(catalog) = catalog {
-            check::probe(&client, self.settings.catalogue, catalog, out).await?;
-        }
-        Ok(account.describe(&self.settings))
+        let default_version = account::default_version(&client).await?;
+        let found = account.describe(&self.settings, default_version.as_deref());
+        let Some(catalog) = catalog else { return Ok(found) };
+        let tally = check::probe(&client, self.settings.catalogue, catalog, out).await?;
+        Ok(format!("{found}; {tally}"))
     }
 
     async fn discover(&self, _: &mut Emitter) -> Result<Catalog, Error> {

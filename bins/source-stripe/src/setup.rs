@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::config::Settings;
 use crate::live::Desk;
 
-/// Makes sure of the webhook endpoint, and gives the configuration back with what was learned.
+/// Makes sure of the webhook endpoint, if there is to be one, and gives the configuration back with what was learned.
 ///
 /// # Errors
 ///
@@ -22,13 +22,16 @@ pub(crate) async fn set_up(
     out: &mut Emitter,
 ) -> Result<(), Error> {
     let (client, _notices) = Client::open(settings)?;
-    let Some(desk) = Desk::open(&client, settings) else { return Ok(()) };
-    let account = account::look_up(&client, settings).await?;
-    let secret = desk.set_up(catalog, out).await?;
     let mut config = given.clone();
-    config.insert("account_id".to_owned(), account.id.into());
-    if let Some(secret) = secret {
-        config.insert("webhook_secret".to_owned(), secret.expose().into());
+    // Where only a file names the version, it is kept: a later file of another version is told then.
+    config.entry("api_version").or_insert_with(|| settings.api_version.as_str().into());
+    if let Some(desk) = Desk::open(&client, settings) {
+        let account = account::look_up(&client, settings).await?;
+        let secret = desk.set_up(catalog, out).await?;
+        config.insert("account_id".to_owned(), account.id.into());
+        if let Some(secret) = secret {
+            config.insert("webhook_secret".to_owned(), secret.expose().into());
+        }
     }
     if config == *given {
         return Ok(());

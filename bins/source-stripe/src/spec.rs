@@ -13,7 +13,8 @@ pub(crate) fn spec() -> Spec {
         "title": "Stripe",
         "type": "object",
         "properties": properties(),
-        "required": ["api_key", "api_version"],
+        "required": ["api_key"],
+        "anyOf": [{"required": ["api_version"]}, {"required": ["openapi_spec"]}],
         "additionalProperties": false,
     }));
     spec.source_state_stream = Some(state());
@@ -40,8 +41,13 @@ fn connection() -> Value {
             "description": "Stripe key, secret or restricted (sk_…, rk_…). Read permission is enough.",
         },
         "api_version": {
-            "type": "string", "default": version, "enum": [version],
-            "description": "Version of Stripe's API, sent with every request.",
+            "type": "string", "default": version,
+            "description": "Version of Stripe's API, sent with every request. One other than the default needs openapi_spec, which names it too.",
+        },
+        "openapi_spec": {
+            "type": "string",
+            "examples": ["spec3.json", "https://raw.githubusercontent.com/stripe/openapi/v1180/openapi/spec3.json"],
+            "description": "Stripe's OpenAPI file of another version, a path or an address: its streams are read.",
         },
         "base_url": {
             "type": "string", "format": "uri", "default": STRIPE,

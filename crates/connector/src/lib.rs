@@ -8,7 +8,7 @@
 //! The smallest whole source:
 //!
 //! ```
-//! use connector::{About, Emitter, Error, ReadRequest, Source, Stop};
+//! use connector::{About, Emitter, Environment, Error, ReadRequest, Source, Stop};
 //! use protocol::{Catalog, ConfiguredCatalog, Origin, Spec, Timestamp};
 //! use serde_json::{json, value::to_raw_value};
 //!
@@ -31,7 +31,7 @@
 //!         Spec::new(json!({"type": "object", "properties": {}, "additionalProperties": false}))
 //!     }
 //!
-//!     fn open(_: Config) -> Result<Self, Error> {
+//!     async fn open(_: Config, _: &Environment, _: &mut Emitter) -> Result<Self, Error> {
 //!         Ok(Self)
 //!     }
 //!
@@ -53,7 +53,7 @@
 //!     }
 //! }
 //! # let args = ["source-hello", "spec"].map(std::ffi::OsString::from);
-//! # connector::run_source::<Hello>(args.into_iter(), &connector::Environment::default());
+//! # connector::run_source::<Hello>(args.into_iter(), &Environment::default());
 //! ```
 
 mod about;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::about::About;
 use crate::cli::{
     self, ConfigAndCatalog, ConfigMaybeCatalog, DeadLettersCommand, DestinationCli,
-    DestinationCommand, SourceCli, SourceCommand,
+    DestinationCommand, Read, SourceCli, SourceCommand,
 };
 use crate::config::Environment;
 use crate::destination::Destination;
@@ -64,44 +64,60 @@ async fn source<S: Source>(
     out: &mut Emitter,
     stop: Stop,
 ) -> Result<(), Error> {
-    let open = |value: &str| -> Result<S, Error> {
-        let config = arguments::config(value)?;
-        S::open(config::decode(config, &S::spec().config, &S::ABOUT, environment)?)
-    };
     match command {
         SourceCommand::Spec => out.spec(S::spec()).await,
         SourceCommand::Completions { .. } => Ok(()),
         SourceCommand::Check(args) => {
             let (config, catalog) = with_maybe_catalog(&args)?;
-            let checked = open(&config)?.check(catalog.as_ref(), out).await;
-            tell_check(checked, out).await
+            let source = open::<S>(&config, environment, out).await?;
+            tell_check(source.check(catalog.as_ref(), out).await, out).await
         }
         SourceCommand::Discover(args) => {
-            let catalog = open(&args.config)?.discover(out).await?;
+            let source = open::<S>(&args.config, environment, out).await?;
+            let catalog = source.discover(out).await?;
             out.catalog(catalog).await
         }
-        SourceCommand::Read(args) => {
-            let state = args.state.as_deref();
-            one_from_stdin(
-                [args.base.config.config.as_str(), &args.base.catalog].into_iter().chain(state),
-            )?;
-            let source = open(&args.base.config.config)?;
-            let catalog = arguments::catalog(&args.base.catalog)?;
-            let state = arguments::state(state)?;
-            let input = Input::new(tokio::io::stdin());
-            let request = ReadRequest { catalog, state, follow: args.follow, input };
-            source.read(request, out, stop).await
-        }
+        SourceCommand::Read(args) => read::<S>(&args, environment, out, stop).await,
         SourceCommand::Setup(args) => {
             one_from_stdin([args.config.config.as_str(), &args.catalog])?;
-            let source = open(&args.config.config)?;
+            let source = open::<S>(&args.config.config, environment, out).await?;
             source.setup(&arguments::catalog(&args.catalog)?, out).await
         }
         SourceCommand::Teardown(args) => {
             let (config, catalog) = with_maybe_catalog(&args)?;
-            open(&config)?.teardown(catalog.as_ref(), out).await
+            open::<S>(&config, environment, out).await?.teardown(catalog.as_ref(), out).await
         }
     }
+}
+
+async fn read<S: Source>(
+    args: &Read,
+    environment: &Environment,
+    out: &mut Emitter,
+    stop: Stop,
+) -> Result<(), Error> {
+    let (base, state) = (&args.base, args.state.as_deref());
+    one_from_stdin([base.config.config.as_str(), &base.catalog].into_iter().chain(state))?;
+    let source = tokio::select! {
+        () = stop.requested() => return Ok(()),
+        source = open::<S>(&base.config.config, environment, out) => source?,
+    };
+    let catalog = arguments::catalog(&base.catalog)?;
+    let state = arguments::state(state)?;
+    let input = Input::new(tokio::io::stdin());
+    let request = ReadRequest { catalog, state, follow: args.follow, input };
+    source.read(request, out, stop).await
+}
+
+/// Opens a source with a configuration from the command line.
+async fn open<S: Source>(
+    value: &str,
+    environment: &Environment,
+    out: &mut Emitter,
+) -> Result<S, Error> {
+    let config = arguments::config(value)?;
+    let config = config::decode(config, &S::spec().config, &S::ABOUT, environment)?;
+    S::open(config, environment, out).await
 }
 
 async fn destination<D: Destination>(

@@ -4,6 +4,7 @@ use protocol::{Catalog, ConfiguredCatalog, SourceState, Spec};
 use serde::de::DeserializeOwned;
 
 use crate::about::About;
+use crate::config::Environment;
 use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::input::Input;
@@ -38,12 +39,17 @@ pub trait Source: Sized {
     /// Describes configuration and state.
     fn spec() -> Spec;
 
-    /// Prepares, without talking to anybody.
+    /// Prepares, without asking for data yet. What the configuration names may be read or fetched,
+    /// and `environment` says where the user keeps files.
     ///
     /// # Errors
     ///
-    /// When the configuration makes no sense.
-    fn open(config: Self::Config) -> Result<Self, Error>;
+    /// When the configuration makes no sense, or names what cannot be had.
+    async fn open(
+        config: Self::Config,
+        environment: &Environment,
+        out: &mut Emitter,
+    ) -> Result<Self, Error>;
 
     /// Asks whether the connection works, and for each stream of the catalog whether it can be read.
     /// Returns what a person wants to know of it.

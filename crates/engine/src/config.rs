@@ -65,11 +65,12 @@ pub fn complete(
     for (key, value) in pinned.iter().filter(|(key, _)| has_key(spec, key)) {
         config.entry(key.as_str()).or_insert_with(|| value.clone());
     }
-    for (key, value) in defaults(spec) {
+    let defaults: Vec<_> = defaults(spec, &config).collect();
+    for (key, value) in defaults {
         config.entry(key).or_insert_with(|| value.clone());
     }
     refuse_unknown(connector, spec, &config)?;
-    if let Some(key) = schema::required(&spec.config).find(|key| !config.contains_key(*key)) {
+    if let Some(key) = required(spec, &config).find(|key| !config.contains_key(*key)) {
         return Err(ConfigError::MissingKey {
             connector: connector.to_owned(),
             key: key.to_owned(),
@@ -86,7 +87,7 @@ pub fn complete(
 #[must_use]
 pub fn pins(spec: &Spec, config: &Config) -> Config {
     let secret = |key: &str| is_secret(spec, key);
-    defaults(spec)
+    defaults(spec, config)
         .filter(|(key, _)| !secret(key))
         .filter_map(|(key, _)| Some((key.to_owned(), config.get(key)?.clone())))
         .collect()
@@ -143,10 +144,19 @@ fn property<'s>(spec: &'s Spec, key: &str) -> Option<&'s Value> {
     schema::properties(&spec.config)?.get(key)
 }
 
+/// Keys that must be there; of alternatives (`anyOf`) those of one that is begun, else of the first.
+fn required<'s>(spec: &'s Spec, config: &Config) -> impl Iterator<Item = &'s str> {
+    let alternatives =
+        spec.config.get("anyOf").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_begun =
+        |alternative: &&Value| schema::required(alternative).any(|key| config.contains_key(key));
+    let chosen = alternatives.iter().find(is_begun).or(alternatives.first());
+    schema::required(&spec.config).chain(chosen.into_iter().flat_map(schema::required))
+}
+
 /// Required keys that have a default, with it.
-fn defaults(spec: &Spec) -> impl Iterator<Item = (&str, &Value)> {
-    schema::required(&spec.config)
-        .filter_map(|key| Some((key, property(spec, key)?.get("default")?)))
+fn defaults<'s>(spec: &'s Spec, config: &Config) -> impl Iterator<Item = (&'s str, &'s Value)> {
+    required(spec, config).filter_map(|key| Some((key, property(spec, key)?.get("default")?)))
 }
 
 fn refuse_unknown(connector: &str, spec: &Spec, config: &Config) -> Result<(), ConfigError> {
@@ -236,6 +246,30 @@ mod tests {
         assert_eq!(later["api_version"], "2024-06-20");
         let told = json!({"api_key": "k", "api_version": "2025-01-01"});
         assert_eq!(check(told, json!({"api_version": "x"})).unwrap()["api_version"], "2025-01-01");
+    }
+
+    #[test]
+    fn of_alternatives_the_first_is_filled_in_unless_another_is_given() {
+        let spec = Spec::new(json!({
+            "type": "object", "required": ["api_key"],
+            "anyOf": [{"required": ["api_version"]}, {"required": ["openapi_spec"]}],
+            "properties": {"api_key": {}, "api_version": {"default": "v1"}, "openapi_spec": {}},
+        }));
+        let completed = |given: Value, pinned: Value| {
+            let (Value::Object(given), Value::Object(pinned)) = (given, pinned) else {
+                panic!("objects")
+            };
+            complete("source-stripe", &spec, given, &pinned, &|_| Vec::new()).unwrap()
+        };
+        let plain = completed(json!({"api_key": "k"}), json!({}));
+        assert_eq!(plain["api_version"], "v1");
+        assert_eq!(Value::Object(pins(&spec, &plain)), json!({"api_version": "v1"}));
+        let other = completed(json!({"api_key": "k", "openapi_spec": "f"}), json!({}));
+        assert!(!other.contains_key("api_version"));
+        assert!(pins(&spec, &other).is_empty());
+        let kept =
+            completed(json!({"api_key": "k", "openapi_spec": "f"}), json!({"api_version": "v0"}));
+        assert_eq!(kept["api_version"], "v0");
     }
 
     #[test]

@@ -62,11 +62,15 @@ fn openapi(version: &str) -> Option<String> {
         println!("not found, so not compared: {}", path.display());
         return None;
     }
+    Some(unpacked(&path))
+}
+
+fn unpacked(path: &Path) -> String {
     let mut text = String::new();
-    let file = std::fs::File::open(&path).expect("the file opens");
+    let file = std::fs::File::open(path).expect("the file opens");
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text)
         .expect("the file unpacks");
-    Some(text)
+    text
 }
 
 fn embedded(name: &str) -> &'static StreamFacts {
@@ -146,9 +150,33 @@ fn compiling_the_real_file_gives_the_embedded_facts() {
     assert!(&compile_shapes(&text).expect("shapes") == Shapes::embedded(), "{again}");
 }
 
+/// Stripe's file of that version (MIT licence) without its prose and all else that is not read.
+fn older() -> String {
+    unpacked(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/2024-06-20.json.gz"))
+}
+
+#[test]
+fn what_was_left_out_of_the_older_file_changes_nothing() {
+    let (Some(whole), trimmed) = (openapi("2024-06-20"), older()) else { return };
+    assert!(compile(&whole).expect("a catalogue") == compile(&trimmed).expect("a catalogue"));
+    assert!(compile_shapes(&whole).expect("shapes") == compile_shapes(&trimmed).expect("shapes"));
+}
+
+#[test]
+fn a_file_that_is_none_is_told_by_what_it_is() {
+    let told = |text: &str| compile(text).expect_err("no catalogue").to_string();
+    let older = older();
+    assert!(told("\n<!DOCTYPE html>").contains("a web page, not JSON"));
+    let half: String = older.chars().take(5_000).collect();
+    assert!(told(&half).contains("it ends in the middle; fetch the file again"));
+    assert!(told("openapi: 3.0.0").contains("not JSON"));
+    assert!(told("").contains("not JSON"));
+    assert!(told("{}").contains("`openapi` is missing; give a spec3 file"));
+}
+
 #[test]
 fn an_older_file_has_every_stream_that_others_list() {
-    let Some(text) = openapi("2024-06-20") else { return };
+    let text = older();
     let catalogue = compile(&text).expect("a catalogue");
     assert_eq!(catalogue.api_version, "2024-06-20");
     for name in LISTED_ELSEWHERE {

@@ -410,7 +410,7 @@ fn a_catalogue_reads_back_as_it_was_written() {
 
 #[test]
 fn what_is_no_openapi_file_is_named() {
-    assert!(matches!(compile("<html>"), Err(CompileError::NotJson(_))));
+    assert!(matches!(compile("<html>"), Err(CompileError::WebPage)));
     assert!(matches!(compile("[]"), Err(CompileError::Missing { part: "openapi" })));
     let mut document = orchard(&json!({}));
     document["paths"] = json!({});

@@ -100,7 +100,7 @@ impl<'a> Composer<'a> {
             let place = Place { schema, name, depth, indent: indent + 1 };
             let is_other_method = method.as_ref().is_some_and(|method| method.leaves_out(name));
             let is_method = method.as_ref().is_some_and(|method| method.chosen == name);
-            if is_other_method || !is_method && !self.chance(there_percent(depth, property)) {
+            if is_other_method || !is_method && !self.chance(there_percent(name, depth, property)) {
                 continue;
             }
             self.variant.template.text(separator);

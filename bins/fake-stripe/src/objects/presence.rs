@@ -27,11 +27,12 @@ pub(crate) fn in_order(
 }
 
 /// How likely a property is there at all, `depth` objects deep. Lists that need not be there
-/// come only when they are expanded.
-pub(crate) fn there_percent(depth: usize, property: &Property) -> u64 {
+/// come only when they are expanded. What is listed has an id, also where a preview of it has none.
+pub(crate) fn there_percent(name: &str, depth: usize, property: &Property) -> u64 {
     let is_list = matches!(property.shape, Shape::List(_));
     let is_object = matches!(property.shape, Shape::Object(_));
     match depth {
+        0 if name == "id" => 100,
         _ if property.required || property.nullable && !is_list => 100,
         _ if is_list => 0,
         OPTIONAL_DEPTH.. if is_object => 0,

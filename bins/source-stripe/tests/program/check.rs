@@ -30,7 +30,18 @@ async fn a_key_that_works_is_shown_with_its_account_and_mode() {
     let finished = check(&config(&fake.url, json!({})), None).await.expect_code(0);
     let message = &texts(&finished, "connection_status", "message")[0];
     assert!(message.starts_with("account acct_"), "{message}");
-    assert!(message.contains("test mode") && message.contains("API version 2026-01-28.clover"));
+    let version = "API version 2026-01-28.clover, which is the account's default";
+    assert!(message.contains("test mode") && message.contains(version), "{message}");
+}
+
+#[tokio::test]
+async fn another_default_version_of_the_account_is_told_with_its_cost() {
+    let fake = Fake::start("customers=1", &["--api-version", "2024-06-20"]).await;
+    let finished = check(&config(&fake.url, json!({})), None).await.expect_code(0);
+    let message = &texts(&finished, "connection_status", "message")[0];
+    let told =
+        "API version 2026-01-28.clover; the account's default is 2024-06-20: its events come";
+    assert!(message.contains(told) && message.contains("a request each"), "{message}");
 }
 
 #[tokio::test]
@@ -41,10 +52,14 @@ async fn each_stream_of_a_catalog_is_tried() {
     let finished = check(&config(&fake.url, json!({})), Some(&catalog)).await.expect_code(0);
     let logs = texts(&finished, "log", "message");
     assert_eq!((logs[0].as_str(), logs[3].as_str()), ("`customers`: ok", "`subscriptions`: ok"));
-    assert!(logs[1].starts_with("`charges`: permission missing: "), "{}", logs[1]);
+    let missing = "`charges`: permission `rak_charge_read` missing: ";
+    assert!(logs[1].starts_with(missing), "{}", logs[1]);
     assert!(logs[2].starts_with("`issuing_cards`: not enabled: "), "{}", logs[2]);
     assert!(logs[4].contains("there is no such stream"), "{}", logs[4]);
     assert_eq!(texts(&finished, "connection_status", "status"), ["succeeded"]);
+    let tally = "2 of 5 streams can be read, 1 lack a permission, 1 are not enabled, 1 failed";
+    let message = &texts(&finished, "connection_status", "message")[0];
+    assert!(message.ends_with(tally), "{message}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod children;
 mod fake;
 mod faults;
 mod nested;
+mod openapi;
 mod read;
 mod run;
 mod scripted;

@@ -18,7 +18,7 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn parse(text: &str) -> Result<Self, CompileError> {
-        let mut root: Value = serde_json::from_str(text)?;
+        let mut root: Value = serde_json::from_str(text).map_err(|why| unreadable(text, why))?;
         if root.get("openapi").and_then(Value::as_str).is_none() {
             return Err(CompileError::Missing { part: "openapi" });
         }
@@ -62,6 +62,16 @@ impl Document {
             current = target;
         }
         current
+    }
+}
+
+fn unreadable(text: &str, why: serde_json::Error) -> CompileError {
+    if text.trim_start().starts_with('<') {
+        CompileError::WebPage
+    } else if why.is_eof() && !text.trim().is_empty() {
+        CompileError::Cut
+    } else {
+        CompileError::NotJson(why)
     }
 }
 

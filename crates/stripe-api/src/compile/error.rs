@@ -4,7 +4,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The text is not JSON: a cut download, or a page of HTML.
+    /// The text is a web page.
+    #[error("reading the OpenAPI file: a web page, not JSON; give the file itself")]
+    WebPage,
+    /// The text ends before its JSON does: a cut download.
+    #[error("reading the OpenAPI file: it ends in the middle; fetch the file again")]
+    Cut,
+    /// The text is not JSON.
     #[error("reading the OpenAPI file: not JSON; fetch the file again")]
     NotJson(#[from] serde_json::Error),
     /// The text is JSON, but a part that every OpenAPI file of Stripe has is missing.
