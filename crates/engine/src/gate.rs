@@ -37,8 +37,22 @@ pub struct Gate {
     mismatches: Vec<String>,
     failure: Option<ConnectionStatus>,
     notes: Vec<Note>,
-    states: Vec<(StateScope, Box<RawValue>)>,
+    states: Vec<Passed>,
 }
+
+/// A state that was passed on.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    /// What it speaks for.
+    pub scope: StateScope,
+    /// The source's own data.
+    pub data: Box<RawValue>,
+    /// Records of its stream that were passed on before it; 0 for the source as a whole.
+    pub records: u64,
+}
+
+/// Differences that are told; a source that goes on for months may have any number of them.
+const MISMATCHES: usize = 100;
 
 /// One stream on its way.
 #[derive(Debug, Default)]
@@ -145,7 +159,7 @@ impl Gate {
     }
 
     /// States passed on since the last call, in order.
-    pub fn take_states(&mut self) -> Vec<(StateScope, Box<RawValue>)> {
+    pub fn take_states(&mut self) -> Vec<Passed> {
         std::mem::take(&mut self.states)
     }
 
@@ -215,19 +229,23 @@ impl Gate {
     }
 
     fn state(&mut self, state: &StateMessage, raw: &[u8], out: &mut Vec<u8>) {
+        let mut records = 0;
         if let StateScope::Stream(stream) = &state.scope {
             let Some(passage) = self.streams.get_mut(stream) else { return self.stranger(stream) };
             let seen = std::mem::take(&mut passage.since_state);
             passage.last_state = Some(state.data.clone());
+            records = passage.passed;
             let phase = passage.phase;
-            if let Some(said) = state.emitted.filter(|said| *said != seen) {
+            let is_told = self.mismatches.len() < MISMATCHES;
+            if let Some(said) = state.emitted.filter(|said| *said != seen && is_told) {
                 self.mismatches.push(format!(
                     "`{stream}`: the source says it emitted {said} records before a state, {seen} came"
                 ));
             }
             self.check_flow(stream, phase, "a state");
         }
-        self.states.push((state.scope.clone(), state.data.clone()));
+        let (scope, data) = (state.scope.clone(), state.data.clone());
+        self.states.push(Passed { scope, data, records });
         self.state_count = self.state_count.saturating_add(1);
         append(out, raw);
     }

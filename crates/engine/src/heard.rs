@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    ConnectionStatus, Message, StateScope, Status, StreamStatus, StreamStatusKind, Written,
+    ConnectionStatus, Message, StateMessage, StateScope, Status, StreamStatus, StreamStatusKind,
+    Written, WrittenCounts,
 };
 use serde_json::value::RawValue;
 
@@ -91,10 +92,24 @@ impl Heard {
         differences
     }
 
+    /// Why a state may not be kept: fewer records of its stream were accounted for than went before
+    /// it. Comes before [`Heard::take`]; a destination that only echoes is compared at the end.
+    #[must_use]
+    pub(crate) fn unaccounted(&self, state: &StateMessage, before: u64) -> Option<String> {
+        let StateScope::Stream(stream) = &state.scope else { return None };
+        let counts = |written: &Written| written.get(stream).map_or(0, WrittenCounts::total);
+        let with_it = state.written.as_ref().map_or(0, counts);
+        let accounted = counts(&self.written).saturating_add(with_it);
+        let counts_at_all = self.said_written || state.written.is_some();
+        (counts_at_all && accounted < before).then(|| {
+            format!("`{stream}`: {before} records went before a state that came back, the destination accounts for {accounted}")
+        })
+    }
+
     /// Records of a stream that the destination accounts for; `None` when it counts nothing.
     fn arrived(&self, stream: &str) -> Option<u64> {
         if self.said_written {
-            return Some(self.written.get(stream).map_or(0, protocol::WrittenCounts::total));
+            return Some(self.written.get(stream).map_or(0, WrittenCounts::total));
         }
         let echoes = self.echoes.get(stream).copied().unwrap_or_default();
         (!self.echoes.is_empty()).then_some(echoes)

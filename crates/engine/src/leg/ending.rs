@@ -86,6 +86,9 @@ impl<C: Client> Leg<'_, '_, C> {
         destination: Result<End, ChildError>,
         early: bool,
     ) -> LegEnd {
+        if let Some(why) = &self.unaccounted {
+            return self.cut_off(why.clone());
+        }
         let mut failures = self.stalled.clone();
         let closed = !self.hushed
             && (early || self.pumped.as_ref().is_none_or(|pumped| pumped.end == PumpEnd::Closed));
@@ -114,6 +117,19 @@ impl<C: Client> Leg<'_, '_, C> {
                 .map(|gate| gate.unfinished().map(str::to_owned).collect())
                 .unwrap_or_default(),
             failures,
+        }
+    }
+
+    /// The end of a pair whose counts differ before it: both were ended for that.
+    fn cut_off(&self, why: String) -> LegEnd {
+        let gate = self.pumped.as_ref().map(|pumped| &pumped.gate);
+        let unfinished = gate.into_iter().flat_map(Gate::unfinished).map(str::to_owned);
+        LegEnd {
+            failures: self.desk.broken().cloned().into_iter().collect(),
+            differences: vec![why],
+            unfinished: unfinished.collect(),
+            dropped: gate.map(|gate| gate.dropped().clone()).unwrap_or_default(),
+            ..LegEnd::default()
         }
     }
 

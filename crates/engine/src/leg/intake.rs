@@ -66,7 +66,7 @@ impl<C: Client> Leg<'_, '_, C> {
             return true;
         }
         let why = match Line::parse(raw).and_then(|line| self.parsed(&line, now)) {
-            Ok(true) => return true,
+            Ok(true) => return self.unaccounted.is_none(),
             Ok(false) => "a state that it was not given".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -89,10 +89,11 @@ impl<C: Client> Leg<'_, '_, C> {
             Kind::Progress | Kind::Eof | Kind::SourceInput => {}
             Kind::SourceState => {
                 let state = line.state()?;
-                if !self.sent.confirm(&state) {
-                    return Ok(false);
+                let Some(before) = self.sent.confirm(&state) else { return Ok(false) };
+                self.unaccounted = self.heard.unaccounted(&state, before);
+                if self.unaccounted.is_none() {
+                    self.message(Message::SourceState(state), line.raw, now);
                 }
-                self.message(Message::SourceState(state), line.raw, now);
             }
             Kind::StreamStatus
             | Kind::ConnectionStatus

@@ -51,6 +51,8 @@ pub(crate) struct Leg<'l, 'd, C> {
     pub(super) pumped: Option<Pumped>,
     pub(super) heard: Heard,
     pub(super) garbled: Option<String>,
+    /// Why counts differ before the end.
+    pub(super) unaccounted: Option<String>,
     pub(super) stopped: Option<StopCause>,
     pub(super) killed: bool,
     pub(super) stopping: bool,
@@ -132,6 +134,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             pumped: None,
             heard: Heard::default(),
             garbled: None,
+            unaccounted: None,
             stopped: None,
             killed: false,
             stopping: false,
@@ -179,7 +182,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
                 Step::End => break,
             }
             // Nothing more can be trusted that a destination says after something that it cannot say.
-            if self.killed || self.garbled.is_some() {
+            if self.killed || self.garbled.is_some() || self.unaccounted.is_some() {
                 break;
             }
             self.watch_desk();

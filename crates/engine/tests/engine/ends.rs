@@ -224,3 +224,28 @@ async fn a_destination_that_floods_stderr_blocks_nobody() {
     let (outcome, _) = House::new(GOOD_READ, write).run().await;
     assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
 }
+
+/// Passes on what is no record, and says after each state what it counted: `$1` too few.
+const COUNTS: &str = r#"n=0; while IFS= read -r line; do case "$line" in
+*'"type":"record"'*) n=$((n+1));;
+*'"stream":"a","data"'*) n=$((n-MISSING)); printf '%s,"_written":{"a":{"created":%s}}}\n' "${line%\}}" $n; n=0;;
+*) printf '%s\n' "$line";;
+esac; done"#;
+
+#[tokio::test]
+async fn counts_are_compared_at_every_state_and_one_that_covers_too_much_is_not_saved() {
+    let read = "start a; record a 1; record a 2; state a '{\"n\":2}'; record a 3; state a '{\"n\":3}'; complete a; start b; exec sleep 600";
+    let write = |missing: &str| COUNTS.replace("MISSING", missing);
+    let (outcome, client) = House::new(read, &write("1")).run().await;
+    assert_eq!(outcome.exit, exit::FAILED, "{:?}", outcome.ending);
+    assert_eq!(
+        message(&outcome),
+        "`a`: 2 records went before a state that came back, the destination accounts for 1"
+    );
+    assert!(saved(&outcome).is_empty() && client.of("source_state").is_empty());
+    assert!(outcome.eof.has_more);
+    let whole = read.replace("exec sleep 600", "complete b");
+    let (outcome, _) = House::new(&whole, &write("0")).run().await;
+    assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
+    assert_eq!(outcome.eof.run_progress.streams["a"].created_count, 3);
+}
