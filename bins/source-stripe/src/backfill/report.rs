@@ -9,14 +9,17 @@ use super::stream::{Arrival, StreamPlan};
 use crate::page::Page;
 use crate::ranges::Span;
 
-/// Says that a stream is being read, once.
+/// Says that a stream is being read, once, and what of its time was read before.
 pub(crate) async fn start(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
     if stream.started {
         return Ok(());
     }
     stream.started = true;
     for name in stream.family() {
-        out.start(name, Some(time_range(stream.accounted()))).await?;
+        out.start(name, Some(time_range(stream.expected()))).await?;
+        for span in stream.read_before() {
+            out.range_complete(name, time_range(span)).await?;
+        }
     }
     Ok(())
 }
@@ -46,7 +49,7 @@ pub(crate) async fn page(
         }
     }
     for name in stream.family() {
-        if let Some(span) = arrival.finished {
+        if let Some(span) = arrival.read {
             out.range_complete(name, time_range(span)).await?;
         }
         out.state(name, &arrival.state).await?;

@@ -62,7 +62,7 @@ fn what_nothing_else_tells_of_is_listed_again_as_a_whole_but_not_every_hour() {
     let begun = start(&["tax_codes"], json!({"streams": {"tax_codes": of_late}}));
     assert!(begun.plan.streams[0].is_read());
     assert_eq!(
-        serde_json::to_value(begun.plan.streams[0].accounted().lt).unwrap(),
+        serde_json::to_value(begun.plan.streams[0].expected().lt).unwrap(),
         "1970-01-12T00:00:00.000Z"
     );
 }

@@ -15,6 +15,9 @@ const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Objects that each part of a split range is expected to have at least: a split may cost a request.
 const LEAST_PART: f64 = 300.0;
 
+/// Pages after which it is told how far a range was read: for whoever shows it.
+const TOLD_EVERY: u64 = 4;
+
 /// A stream and how far its reading is.
 #[derive(Debug)]
 pub(crate) struct StreamPlan {
@@ -57,8 +60,8 @@ pub(crate) struct PageRequest {
 pub(crate) struct Arrival {
     /// How many of its records to emit, from the first.
     pub(crate) emit: usize,
-    /// A range that was read to its end.
-    pub(crate) finished: Option<Span>,
+    /// A span of time that was read: a whole range or, now and then, what is read of one by now.
+    pub(crate) read: Option<Span>,
     /// Whether the list was found to be out of order.
     pub(crate) found_disorder: bool,
     /// The state once the records are emitted.
@@ -146,9 +149,14 @@ impl StreamPlan {
         self.page_bytes
     }
 
-    /// The time it accounts for.
-    pub(crate) const fn accounted(&self) -> Span {
-        self.set.accounted()
+    /// The time in which its objects are to be expected.
+    pub(crate) fn expected(&self) -> Span {
+        self.set.expected()
+    }
+
+    /// What earlier runs have read of it.
+    pub(crate) fn read_before(&self) -> Vec<Span> {
+        self.set.read()
     }
 
     /// The names of its children and then its own: the order of states and ends.
@@ -226,7 +234,7 @@ impl StreamPlan {
         self.ended = self.is_done();
         Ok(Arrival {
             emit,
-            finished: step.finished,
+            read: step.finished.or(step.read.filter(|_| self.asked.is_multiple_of(TOLD_EVERY))),
             found_disorder: step.found_disorder,
             state: self.set.state(),
             complete: self.is_read(),

@@ -41,6 +41,8 @@ pub(crate) struct Seen<'a> {
 pub(crate) struct Step {
     /// The span of the range, if that was its last page.
     pub(crate) finished: Option<Span>,
+    /// The span that was read of a range in order of time which goes on.
+    pub(crate) read: Option<Span>,
     /// Whether the list was found to be out of order now.
     pub(crate) found_disorder: bool,
 }
@@ -77,9 +79,28 @@ impl RangeSet {
         StreamState { accounted_range: self.accounted, remaining }
     }
 
-    /// The time this stream accounts for.
-    pub(crate) const fn accounted(&self) -> Span {
-        self.accounted
+    /// The time in which objects are to be expected: not before the account was made.
+    pub(crate) fn expected(&self) -> Span {
+        let Span { gte, lt } = self.accounted;
+        Span { gte: gte.max(self.earliest.min(lt)), lt }
+    }
+
+    /// What needs not be read any more: the gaps between what remains.
+    pub(crate) fn read(&self) -> Vec<Span> {
+        let mut remaining: Vec<&Range> = self.ranges.values().collect();
+        remaining.sort_by_key(|range| range.gte);
+        let mut gaps = Vec::new();
+        let mut gte = self.accounted.gte;
+        for range in remaining {
+            if gte < range.gte {
+                gaps.push(Span { gte, lt: range.gte });
+            }
+            gte = gte.max(range.lt);
+        }
+        if gte < self.accounted.lt {
+            gaps.push(Span { gte, lt: self.accounted.lt });
+        }
+        gaps
     }
 
     /// Whether nothing is left.
@@ -132,7 +153,7 @@ impl RangeSet {
 
     /// Takes in a page of a range whose records are emitted before the next state.
     pub(crate) fn arrived(&mut self, id: RangeId, seen: Seen<'_>) -> Step {
-        let mut step = Step { finished: None, found_disorder: false };
+        let mut step = Step { finished: None, read: None, found_disorder: false };
         let Some(range) = self.ranges.get_mut(&id) else { return step };
         range.in_flight = false;
         if let Some(last_id) = seen.last_id {
@@ -141,6 +162,8 @@ impl RangeSet {
         if !seen.has_more {
             step.finished = Some(range.span());
             self.ranges.remove(&id);
+        } else if !range.disordered && range.lt < range.top {
+            step.read = Some(Span { gte: range.lt, lt: range.top });
         }
         step
     }

@@ -383,3 +383,23 @@ fn objects_in_the_future_do_not_raise_the_upper_end() {
     assert!(set.cursor_gone(0));
     assert_eq!(set.ask(0).unwrap().0, Window::default(), "still to an end that nobody set");
 }
+
+#[test]
+fn what_was_read_is_told_by_this_page_and_by_what_remains_of_earlier_ones() {
+    let at = Timestamp::from_seconds;
+    let bounds = Bounds::new(TimeRange::default(), at(1002));
+    let mut set = RangeSet::new(None, bounds, at(500));
+    assert_eq!(set.expected(), Span { gte: at(500), lt: at(1000) });
+    assert_eq!(set.read(), []);
+    set.ask(0).unwrap();
+    let seen = Seen { sorts: &[Some(990), Some(980)], last_id: Some("b"), has_more: true };
+    let read = Span { gte: at(981), lt: at(1000) };
+    assert_eq!(set.arrived(0, seen).read, Some(read));
+    assert_eq!(set.split(0, 2), 2);
+    set.ask(0).unwrap();
+    let last = Seen { sorts: &[Some(900)], last_id: Some("c"), has_more: false };
+    assert_eq!(set.arrived(0, last).finished.unwrap().lt, at(1000));
+    let none =
+        RangeSet::new(Some(&StreamState { remaining: Vec::new(), ..set.state() }), bounds, at(500));
+    assert_eq!(none.read(), [Span { gte: Timestamp::EPOCH, lt: at(1000) }]);
+}
