@@ -1,108 +1,287 @@
-//! Secrets stay where they are: in no output, command line, table or file that a run leaves behind,
-//! with everything said that can be said.
+//! Secrets stay where they are: in no output, command line, table or file that a command leaves
+//! behind, with everything said that can be said.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use testkit::postgres::Cluster;
-use testkit::program::{Finished, Program};
+use testkit::program::{Finished, Program, Running};
+use testkit::sheets::FakeSheets;
 use testkit::stripe::{API_KEY, FakeStripe};
 
 /// The password of a role of the test's own.
 const PASSWORD: &str = "canarypassword0123456789";
+/// A secret that a source gives back from its setup.
+const WEBHOOK: &str = "whsec_canary0123456789abcdef";
 
 const OBJECTS: [&str; 4] = ["--objects", "customers=600,products=40", "--latency-ms", "20"];
 
-/// A sync that says everything, with its secrets in the environment.
-fn sync(stripe: &FakeStripe, folder: &Path) -> Program {
-    Program::named("sync-engine")
-        .folder(folder)
-        .env("XDG_STATE_HOME", folder)
-        .env("STRIPE_API_KEY", API_KEY)
-        .env("RUST_LOG", "trace")
-        .args(["sync", "-vv", "--output", "ndjson", "--streams", "customers,products"])
-        .args(["--stripe-base-url", &stripe.url()])
+/// A folder in which commands run that say everything, and what none of them may show.
+struct Desk {
+    folder: tempfile::TempDir,
+    stripe: FakeStripe,
+    canaries: Vec<String>,
+    /// Command lines that were seen.
+    seen: BTreeSet<String>,
+    /// Files that hold a secret because the test put it there.
+    given: Vec<PathBuf>,
 }
 
-/// Runs it to its end and looks at the command lines of its connectors meanwhile.
-async fn watched(program: Program) -> (Finished, String) {
-    let mut running = program.start();
-    running.message(|message| message["type"] == "source_state").await;
-    let seen = command_lines(running.id());
-    assert!(seen.contains("source-stripe"), "it was looked while they ran: {seen}");
-    (running.finish().await.expect_code(0), seen)
+impl Desk {
+    async fn new(canaries: &[&str]) -> Self {
+        let mut all = vec![API_KEY.to_owned()];
+        all.extend(canaries.iter().map(|canary| (*canary).to_owned()));
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            stripe: FakeStripe::start(OBJECTS).await,
+            canaries: all,
+            seen: BTreeSet::new(),
+            given: Vec::new(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file with secrets there, as its owner does.
+    fn give(&mut self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+        self.given.push(self.path(name));
+    }
+
+    /// A command on the local Stripe.
+    fn command(&self, words: &str) -> Program {
+        self.bare(words).args(["--stripe-base-url", &self.stripe.url()])
+    }
+
+    /// A command with the key in the environment; its folder for temporary files is watched too.
+    fn bare(&self, words: &str) -> Program {
+        let folder = self.folder.path();
+        std::fs::create_dir_all(folder.join("tmp")).unwrap();
+        Program::named("sync-engine")
+            .folder(folder)
+            .env("XDG_STATE_HOME", folder)
+            .env("TMPDIR", folder.join("tmp"))
+            .env("STRIPE_API_KEY", API_KEY)
+            .env("RUST_LOG", "trace")
+            .args(words.split(' '))
+            .arg("-vv")
+    }
+
+    /// Runs it to its end, with an eye on the command lines of all that it starts.
+    async fn run(&mut self, program: Program) -> Finished {
+        let running = program.start();
+        let engine = running.id();
+        let mut eye = tokio::time::interval(Duration::from_millis(5));
+        let mut finished = Box::pin(Running::finish(running));
+        let run = loop {
+            tokio::select! {
+                run = &mut finished => break run,
+                _ = eye.tick() => self.seen.extend(command_lines(engine)),
+            }
+        };
+        self.assert_no_canary("stdout", &run.stdout);
+        self.assert_no_canary("stderr", &run.stderr);
+        run
+    }
+
+    fn assert_no_canary(&self, what: &str, text: &str) {
+        for canary in &self.canaries {
+            let line = text.lines().position(|line| line.contains(canary));
+            assert_eq!(line, None, "{what} holds `{canary}` in the line of that number");
+        }
+    }
+
+    /// Looks at command lines and at every file that is there now.
+    fn assert_kept_to_itself(&self, connectors: &[&str]) {
+        for connector in connectors {
+            let was_seen = self.seen.iter().any(|line| line.contains(connector));
+            assert!(was_seen, "it was looked while `{connector}` ran: {:?}", self.seen);
+        }
+        for line in &self.seen {
+            self.assert_no_canary("a command line", line);
+        }
+        let left = files(self.folder.path());
+        for path in left.iter().filter(|path| !self.given.contains(path)) {
+            self.assert_file(path);
+        }
+    }
+
+    fn assert_file(&self, path: &Path) {
+        let name = path.display().to_string();
+        assert!(!path.starts_with(self.path("tmp")), "a temporary file is left: {name}");
+        let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        if name.ends_with(".secrets.json") {
+            // The one place where a secret that was made is kept: for its owner alone.
+            let mode = path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+            return;
+        }
+        self.assert_no_canary(&name, &text);
+    }
 }
 
-fn command_lines(engine: u32) -> String {
-    let mut seen = String::new();
+/// Every file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    paths.flat_map(all).collect()
+}
+
+/// The command lines of a process and of all that come from it.
+fn command_lines(engine: u32) -> Vec<String> {
+    let mut family = BTreeSet::from([engine.to_string()]);
+    let mut lines = Vec::new();
+    let mut processes: Vec<(u32, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+        if let Some(Ok(id)) = entry.file_name().to_str().map(str::parse) {
+            processes.push((id, entry.path()));
+        }
+    }
+    processes.sort();
+    for (id, path) in processes {
+        let read = |file: &str| std::fs::read(path.join(file)).unwrap_or_default();
         let stat = String::from_utf8_lossy(&read("stat")).into_owned();
         let after = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        let parent = after.split(' ').nth(1).map(str::to_owned);
-        let is_ours = parent == Some(engine.to_string())
-            || entry.file_name().to_str() == Some(engine.to_string().as_str());
-        if is_ours {
-            seen.push_str(&String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
-            seen.push('\n');
+        let parent = after.split(' ').nth(1).map(str::to_owned).unwrap_or_default();
+        if family.contains(&parent) || family.contains(&id.to_string()) {
+            family.insert(id.to_string());
+            lines.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
         }
     }
-    seen
+    lines
 }
 
-fn assert_no_canary(what: &str, text: &str) {
-    for canary in [API_KEY, PASSWORD] {
-        assert!(!text.contains(canary), "{what} holds {canary}");
+const STREAMS: [&str; 2] = ["--streams", "customers,products"];
+
+/// Every command on one destination, whose flags come last.
+async fn every_command(desk: &mut Desk, place: &[&str]) {
+    let with_streams = ["check", "setup", "sync --dry-run", "sync --output ndjson", "sync"];
+    for words in with_streams {
+        let program = desk.command(words).args(STREAMS).args(place);
+        desk.run(program).await.expect_code(0);
     }
-}
-
-/// Every file under a folder, whatever it is.
-fn assert_no_canary_under(folder: &Path) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            assert_no_canary_under(&path);
-        } else {
-            let bytes = std::fs::read(&path).unwrap();
-            let what = path.display().to_string();
-            assert_no_canary(&what, &String::from_utf8_lossy(&bytes));
-        }
+    for words in
+        ["discover --json", "runs --json", "state show", "state export", "dead-letters list"]
+    {
+        let program = desk.command(words).args(place);
+        desk.run(program).await.expect_code(0);
     }
-}
-
-fn assert_kept_to_itself(run: &Finished, seen: &str) {
-    assert_no_canary("stdout", &run.stdout);
-    assert_no_canary("stderr", &run.stderr);
-    assert_no_canary("a command line", seen);
+    let teardown = desk.command("teardown --yes").args(place);
+    desk.run(teardown).await.expect_code(0);
+    let again = desk.command("sync --state kept.json").args(STREAMS).args(place);
+    desk.run(again).await.expect_code(0);
 }
 
 #[tokio::test]
 async fn nothing_shows_a_key_with_sqlite() {
-    let stripe = FakeStripe::start(OBJECTS).await;
-    let folder = tempfile::tempdir().unwrap();
-    let (run, seen) = watched(sync(&stripe, folder.path()).args(["--sqlite", "copy.db"])).await;
-    assert_kept_to_itself(&run, &seen);
-    let kept = sync(&stripe, folder.path()).args(["--state", "kept.json", "--sqlite", "two.db"]);
-    kept.run("").await.expect_code(0);
-    assert_no_canary_under(folder.path());
+    let mut desk = Desk::new(&[]).await;
+    every_command(&mut desk, &["--sqlite", "copy.db"]).await;
+    desk.assert_kept_to_itself(&["source-stripe read", "destination-sqlite write"]);
 }
 
 #[tokio::test]
-async fn nothing_shows_a_key_or_a_password_with_postgres() {
+async fn nothing_shows_a_password_or_a_private_key_with_postgres() {
     let cluster = Cluster::shared();
     let database = cluster.create_database().await;
-    let stripe = FakeStripe::start(OBJECTS).await;
-    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::new(&[PASSWORD, "canaryprivatekey0123456789"]).await;
     let role = format!("CREATE ROLE canary LOGIN SUPERUSER PASSWORD '{PASSWORD}'");
     database.execute("DROP ROLE IF EXISTS canary").await;
     database.execute(&role).await;
     let url = database.url_as("canary", PASSWORD);
-    let program = sync(&stripe, folder.path()).env("POSTGRES_URL", url);
-    let (run, seen) = watched(program).await;
-    assert_kept_to_itself(&run, &seen);
-    assert_no_canary_under(folder.path());
+    desk.give("postgres.json", &json!({"type": "postgres", "postgres": {"url": url}}).to_string());
+    every_command(&mut desk, &["--destination", "postgres.json"]).await;
+
+    // A key that is none is told without what it says.
+    desk.give("key.pem", "-----BEGIN PRIVATE KEY-----\ncanaryprivatekey0123456789\n");
+    let keyed = format!("{url}?sslmode=require&sslcert=key.pem&sslkey=key.pem");
+    let program = desk.command("check").env("POSTGRES_URL", keyed);
+    let run = desk.run(program).await;
+    assert_ne!(run.status.code(), Some(0), "{}", run.stdout);
+    desk.assert_kept_to_itself(&["source-stripe read", "destination-postgres write"]);
+
     let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'stripe'";
     for table in database.column(tables).await {
         let rows = database.column(&format!("SELECT t::text FROM stripe.{table} AS t")).await;
-        assert_no_canary(&table, &rows.join("\n"));
+        desk.assert_no_canary(&table, &rows.join("\n"));
     }
+}
+
+#[tokio::test]
+async fn nothing_shows_a_google_secret_with_sheets() {
+    let sheets = FakeSheets::start().await;
+    let account = sheets.service_account();
+    let key = account["private_key"].as_str().unwrap();
+    let line = key.lines().nth(3).unwrap().to_owned();
+    let refresh = sheets.refresh();
+    let secret = |name: &str| refresh[name].as_str().unwrap().to_owned();
+    let (client, token) = (secret("client_secret"), secret("refresh_token"));
+    let canaries = [&line, &client, &token, sheets.access_token(), "canary-access-token"];
+    for (name, own) in [
+        ("account", json!({"service_account": account})),
+        ("refresh", refresh.clone()),
+        ("token", json!({"access_token": sheets.access_token()})),
+    ] {
+        let mut desk = Desk::new(&canaries).await;
+        let mut config = own;
+        config["spreadsheet_id"] = Value::from(sheets.spreadsheet(name));
+        config["base_url"] = Value::from(sheets.url());
+        config["token_url"] = Value::from(sheets.token_url());
+        config["flush_ms"] = json!(0);
+        config["requests_per_minute"] = json!(60_000);
+        let place = json!({"type": "sheets", "sheets": config});
+        desk.give("place.json", &place.to_string());
+        let place_flag = ["--destination", "place.json"];
+        if name == "account" {
+            every_command(&mut desk, &place_flag).await;
+        } else {
+            for words in ["check", "sync"] {
+                let program = desk.command(words).args(STREAMS).args(place_flag);
+                desk.run(program).await.expect_code(0);
+            }
+        }
+        desk.assert_kept_to_itself(&["source-stripe read", "destination-sheets write"]);
+        let id = place["sheets"]["spreadsheet_id"].as_str().unwrap();
+        for tab in sheets.edit(id, |book| book.titles()) {
+            let cells = sheets.edit(id, |book| book.cells(&tab));
+            desk.assert_no_canary(&tab, &json!(cells).to_string());
+        }
+    }
+}
+
+/// A source that makes an endpoint in its setup and gives back its secret.
+const SOURCE: &str = r#"case "$1" in
+spec) echo '{"type":"spec","spec":{"config":{"type":"object","properties":{"webhook_secret":{"type":"string","writeOnly":true},"webhook_id":{"type":"string"}}}}}';;
+discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"customers","primary_key":[["id"]],"newer_than_field":"u"}]}}';;
+setup) echo '{"type":"control","control":{"control_type":"source_config","source_config":{"webhook_id":"we_1","webhook_secret":"WEBHOOK"}}}';;
+read) echo 'my secret is WEBHOOK' >&2; cat "$3" >&2
+echo '{"type":"stream_status","stream_status":{"stream":"customers","status":"start"}}'
+echo '{"type":"record","record":{"stream":"customers","data":{"id":"1","u":1},"emitted_at":"2026-01-01T00:00:00.000Z"}}'
+echo '{"type":"source_state","source_state":{"stream":"customers","data":{}}}'
+echo '{"type":"stream_status","stream_status":{"stream":"customers","status":"complete"}}';;
+esac"#;
+
+#[tokio::test]
+async fn a_secret_that_a_source_gives_back_is_kept_for_its_owner_alone() {
+    let mut desk = Desk::new(&[WEBHOOK]).await;
+    desk.give("source.sh", &SOURCE.replace("WEBHOOK", WEBHOOK));
+    for words in ["sync --output ndjson", "sync", "state export", "runs --json"] {
+        let program = desk.bare(words).args(["--connector", "source.hello=sh source.sh"]).args([
+            "--source",
+            r#"{"type":"hello","hello":{}}"#,
+            "--sqlite",
+            "copy.db",
+        ]);
+        desk.run(program).await.expect_code(0);
+    }
+    desk.assert_kept_to_itself(&["source.sh", "destination-sqlite write"]);
+    let kept = std::fs::read_dir(desk.path("sync-engine")).unwrap();
+    assert!(
+        kept.flatten().any(|file| file.path().display().to_string().ends_with(".secrets.json")),
+        "it is kept somewhere"
+    );
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use testkit::program::Program;
-use testkit::sheets::FakeSheets;
+use testkit::program::{Program, Signal};
+use testkit::sheets::{FakeSheets, Fault};
 use testkit::stripe::{API_KEY, FakeStripe};
 
 const STREAMS: [&str; 2] = ["customers", "invoices"];
@@ -100,4 +100,78 @@ async fn a_spreadsheet_that_was_made_is_found_again() {
         assert_eq!(made.len(), 1, "{}", run.stderr);
         assert_whole(&stripe, (&sheets, &made[0])).await;
     }
+}
+
+/// A source of one stream: a record whose name no cell holds, one of another account, one more.
+const ODD: &str = r#"record() { echo '{"type":"record","record":{"stream":"customers","data":{"id":"'$1'","name":"'$2'","_account_id":"'$3'","u":1},"emitted_at":"2026-01-01T00:00:00.000Z"}}'; }
+status() { echo '{"type":"stream_status","stream_status":{"stream":"customers","status":"'$1'"}}'; }
+case "$1" in
+spec) echo '{"type":"spec","spec":{"config":{"type":"object"}}}';;
+discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"customers","primary_key":[["id"],["_account_id"]],"newer_than_field":"u","json_schema":{"properties":{"id":{"type":"string"},"name":{"type":"string"},"_account_id":{"type":"string","enum":["acct_1"]},"u":{"type":"integer"}}}}]}}';;
+read) status start; record a $(head -c 50001 /dev/zero | tr '\0' y) acct_1; record b x acct_9; record c x acct_1
+echo '{"type":"source_state","source_state":{"stream":"customers","data":{}}}'; status complete;;
+esac"#;
+
+#[tokio::test]
+async fn what_a_spreadsheet_does_not_hold_is_told_counted_and_kept() {
+    let sheets = FakeSheets::start().await;
+    let id = sheets.spreadsheet("Mine");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("odd.sh"), ODD).unwrap();
+    let place = json!({"type": "sheets", "sheets": {
+        "spreadsheet_id": id, "access_token": sheets.access_token(), "base_url": sheets.url(),
+    }});
+    let command = |words: &str| {
+        Program::named("sync-engine")
+            .folder(folder.path())
+            .env("XDG_STATE_HOME", folder.path())
+            .args(words.split(' '))
+            .args(["--connector", "source.odd=sh odd.sh"])
+            .args(["--source", r#"{"type":"odd","odd":{}}"#])
+            .args(["--destination", &place.to_string()])
+    };
+    let run = command("sync").run("").await.expect_code(8);
+    let cut = "texts were longer than a cell and cut";
+    assert!(run.stderr.contains(cut), "{}", run.stderr);
+    assert!(run.stderr.contains("1 record could not be stored"), "{}", run.stderr);
+    let log = command("runs --json").run("").await.expect_code(0);
+    let receipts = log.messages()[0]["receipts"].as_array().unwrap().clone();
+    let has =
+        |reason: &str| receipts.iter().any(|one| one["reason"] == reason && one["count"] == 1);
+    assert!(has("cut_cells") && has("refused"), "{receipts:?}");
+    let letters = command("dead-letters list").run("").await.expect_code(0);
+    assert!(letters.stdout.contains("acct_9"), "{}", letters.stdout);
+    let retry = command("dead-letters retry").run("").await.expect_code(0);
+    assert!(retry.stderr.contains("acct_9"), "{}", retry.stderr);
+    command("sync --tolerate dead-letters").run("").await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_stop_while_google_makes_it_wait_ends_in_order_and_the_next_run_goes_on() {
+    let stripe = FakeStripe::start(["--objects", "customers=1500,invoices=200"]).await;
+    let sheets = FakeSheets::start().await;
+    let id = sheets.spreadsheet("Mine");
+    let folder = tempfile::tempdir().unwrap();
+    let place = (&sheets, id.as_str());
+    let sync = || {
+        sync(&stripe, place, folder.path()).args([
+            "--destination.batch_rows",
+            "100",
+            "--destination.requests_per_minute",
+            "60000",
+        ])
+    };
+    let mut running = sync().args(["--output", "ndjson"]).start();
+    running.message(|message| message["type"] == "source_state").await;
+    sheets.fail(Fault { times: 1000, retry_after: None, ..Fault::once("", 429) });
+    let waiting = |message: &Value| {
+        message["log"]["message"].as_str().is_some_and(|text| text.starts_with("waiting "))
+    };
+    assert_eq!(running.message(waiting).await["_emitted_by"], "destination/sheets");
+    running.signal(Signal::TERM);
+    let stopped = running.finish().await.expect_code(143);
+    assert_eq!(stopped.of_type("eof")[0]["eof"]["reason"], "signal", "{}", stopped.stderr);
+    sheets.forgive();
+    sync().run("").await.expect_code(0);
+    assert_whole(&stripe, place).await;
 }
