@@ -104,7 +104,7 @@ pub(crate) async fn planned(
         let planned = plan(table, found, Uuid::new_v4()).map_err(connector::Error::config)?;
         statements.extend(planned);
     }
-    Ok(statements)
+    Ok(statements.into_iter().map(|statement| format!("{statement};")).collect())
 }
 
 /// One table. The inner failure is a conflict that no privilege and no waiting resolves.

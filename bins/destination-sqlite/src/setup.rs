@@ -56,7 +56,7 @@ pub(crate) fn planned(path: &Path, tables: &[Table]) -> Result<Vec<String>, Erro
     for (table, found) in tables.iter().zip(&found) {
         statements.extend(plan(table, found.as_ref()).map_err(Error::config)?);
     }
-    Ok(statements)
+    Ok(statements.into_iter().map(|statement| format!("{statement};")).collect())
 }
 
 /// What there is, table by table.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use protocol::{Progress, Range, StreamProgress, StreamRunStatus, Timestamp};
+use protocol::{Progress, Range, StreamProgress, Timestamp};
 
 /// Milliseconds between two estimates, and of a run before the first.
 const EVERY: i64 = 1_000;
@@ -23,7 +23,7 @@ const LEAST_PART: f64 = 0.03;
 pub(super) struct Eta {
     /// Whether a limit may end the run before its time is read.
     is_limited: bool,
-    /// By stream: its records, and the part of its time that was read, when it was seen first.
+    /// By stream: its records, and the part of its time that was read, when the first were seen.
     began: BTreeMap<String, (u64, f64)>,
     /// Moments and the records until then.
     records: VecDeque<(i64, u64)>,
@@ -46,9 +46,11 @@ impl Eta {
         }
         self.measured = Some(now);
         for (name, stream) in &progress.streams {
-            if stream.status == StreamRunStatus::Started && !self.began.contains_key(name) {
-                let began = (stream.record_count, part_read(stream).unwrap_or_default());
-                self.began.insert(name.clone(), began);
+            let part = part_read(stream).unwrap_or_default();
+            // What lies above the first objects is empty, and says nothing of the rest.
+            let has_begun = part > 0.0 && stream.record_count > 0;
+            if has_begun && !self.began.contains_key(name) {
+                self.began.insert(name.clone(), (stream.record_count, part));
             }
         }
         self.records.push_back((now, progress.derived.total_record_count));

@@ -1,3 +1,5 @@
+use protocol::StreamRunStatus;
+
 use super::*;
 
 fn at(seconds: i64) -> Timestamp {
@@ -102,6 +104,18 @@ fn what_an_earlier_call_has_read_makes_this_one_no_faster() {
         eta.measure(&progress(second, &[("a", one)]), at(i64::try_from(second).unwrap()));
     }
     assert_eq!(eta.left().as_deref(), Some("about 1 min left"));
+}
+
+#[test]
+fn time_without_objects_at_the_end_makes_the_rest_no_sparser() {
+    let mut eta = Eta::default();
+    // Nothing was made in the newer half; the first page shows that at once.
+    for second in 0..60_u64 {
+        let read = if second == 0 { 0 } else { 500 + i64::try_from(second).unwrap() };
+        let one = stream(StreamRunStatus::Started, second * 100, read);
+        eta.measure(&progress(second, &[("a", one)]), at(i64::try_from(second).unwrap()));
+    }
+    assert_eq!(eta.left().as_deref(), Some("about 7 min left"));
 }
 
 #[test]

@@ -31,12 +31,15 @@ pub(super) struct Picture {
     rates: BTreeMap<String, (u64, u64)>,
     measured: Option<Timestamp>,
     eta: Eta,
-    note: String,
+    /// The last thing that was said, and how often rates were measured since.
+    note: (String, u32),
     /// Whether streams that are done go on with what changes.
     follow: bool,
     now: Timestamp,
 }
 
+/// How long a word stays: what is said is of the moment.
+const NOTE_SECONDS: u32 = 15;
 /// Widest name and bar; what is left is for numbers.
 const NAME: usize = 32;
 const BAR: usize = 40;
@@ -44,7 +47,7 @@ const BAR: usize = 40;
 impl Picture {
     pub(super) fn new(colour: bool) -> Self {
         let (rates, measured, eta) = (BTreeMap::new(), None, Eta::default());
-        let (note, follow, now) = (String::new(), false, Timestamp::EPOCH);
+        let (note, follow, now) = ((String::new(), 0), false, Timestamp::EPOCH);
         Self { colour, rates, measured, eta, note, follow, now }
     }
 
@@ -57,7 +60,7 @@ impl Picture {
     /// The last thing that was said and need not stay.
     pub(super) fn note(&mut self, text: &str) {
         let line = text.lines().next().unwrap_or_default();
-        self.note = protocol::secret::mask(line);
+        self.note = (protocol::secret::mask(line), 0);
     }
 
     /// Measures rates, once a second.
@@ -67,6 +70,7 @@ impl Picture {
         let since =
             self.measured.map_or(i64::MAX, |then| now.millis().saturating_sub(then.millis()));
         let Ok(millis @ 1000..) = u64::try_from(since) else { return };
+        self.note.1 = self.note.1.saturating_add(1);
         let rates = std::mem::take(&mut self.rates);
         for (name, stream) in &progress.streams {
             let before = rates.get(name).map_or(0, |(before, _)| *before);
@@ -99,8 +103,9 @@ impl Picture {
         }
         let left = self.eta.left().map(|left| format!(" · {left}")).unwrap_or_default();
         lines.push(plain(&format!("{}{left}", standing(progress, self.follow)), columns));
-        if !self.note.is_empty() {
-            lines.push(plain(&self.note, columns));
+        let (note, age) = &self.note;
+        if !note.is_empty() && *age < NOTE_SECONDS {
+            lines.push(plain(note, columns));
         }
         lines
     }
