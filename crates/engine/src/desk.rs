@@ -181,7 +181,7 @@ impl<'a, C: Client> Desk<'a, C> {
 
     /// The call is a part of this run from here on.
     pub(crate) async fn enter(&mut self, record: RunRecord) -> Result<(), Failure> {
-        let saved = self.store.save_run(&record).await;
+        let saved = self.store.begin_run(&record).await;
         self.record = Some(record);
         saved.map_err(|error| self.failure(&error))
     }

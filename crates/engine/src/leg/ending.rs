@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use protocol::{Class, ConfiguredCatalog, ConfiguredStream};
+use protocol::{Class, ConfiguredCatalog, ConfiguredStream, Level};
 use tokio::time::timeout;
 
 use super::pair::Leg;
@@ -72,11 +72,18 @@ impl<C: Client> Leg<'_, '_, C> {
             self.noted(note).await;
         }
         self.desk.settle(self.run).await;
-        let destination = end_of(&mut self.destination).await;
+        let (destination, _) = end_of(&mut self.destination).await;
         if let Some(acks) = &self.acks {
             acks.close();
         }
-        let source = end_of(&mut self.source).await;
+        let (source, lingered) = end_of(&mut self.source).await;
+        let had_said_all = self.pumped.as_ref().is_some_and(|p| p.end == PumpEnd::Clean);
+        if lingered && had_said_all && !self.stopping {
+            let (name, grace) = (self.source.name(), GRACE.as_secs());
+            let message =
+                format!("{name} closed its output and did not end within {grace} s; it was killed");
+            self.desk.log(Level::Warn, message).await;
+        }
         self.judge(source, destination, early)
     }
 
@@ -198,11 +205,11 @@ fn at_limit(catalog: &ConfiguredCatalog, gate: &Gate) -> Vec<String> {
     streams.map(|configured| configured.stream.name.clone()).collect()
 }
 
-/// A child that does not end by itself is ended.
-async fn end_of(child: &mut Child) -> Result<End, ChildError> {
+/// How a child ended; `true` when it did not end by itself and was ended.
+async fn end_of(child: &mut Child) -> (Result<End, ChildError>, bool) {
     if let Ok(end) = timeout(GRACE, child.wait()).await {
-        return end;
+        return (end, false);
     }
     child.kill();
-    child.wait().await
+    (child.wait().await, true)
 }

@@ -54,7 +54,9 @@ impl<C: Client> Leg<'_, '_, C> {
             let message = format!(
                 "{name} does not read its input; from here on it is told only the latest state of each stream"
             );
-            self.desk.log(Level::Warn, message).await;
+            // One that does not follow has no use for them.
+            let level = if self.plan.follow { Level::Warn } else { Level::Debug };
+            self.desk.log(level, message).await;
         }
     }
 

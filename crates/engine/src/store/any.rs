@@ -261,6 +261,21 @@ impl Store {
         Ok(found.pop())
     }
 
+    /// Keeps a run that begins, and forgets the oldest ones when there are many.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn begin_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
+        self.save_run(run).await?;
+        match self {
+            Self::Postgres(store) => store.forget_runs().await,
+            Self::Sqlite(store) => store.forget_runs().await,
+            // A file never holds many.
+            Self::File(_) | Self::Nowhere => Ok(()),
+        }
+    }
+
     /// Keeps where a run stands.
     ///
     /// # Errors

@@ -50,6 +50,9 @@ pub(super) const TABLES: [&str; 6] = [
     "_sync_freshness",
 ];
 
+/// How many runs of a pipeline a database keeps; a service that restarts often has many.
+pub(super) const RUNS: u32 = 1000;
+
 /// The row that holds the state of the source as a whole.
 pub(super) const GLOBAL: &str = "_global";
 

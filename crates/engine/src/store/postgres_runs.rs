@@ -3,7 +3,7 @@
 use pg::Ident;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::kept::StoreError;
+use super::kept::{RUNS, StoreError};
 use super::lease::{EXPIRY_SECONDS, Holder};
 use super::postgres::PostgresStore;
 use crate::runlog::RunRecord;
@@ -93,6 +93,23 @@ impl PostgresStore {
             done.map_err(|error| failed(pg::Error::query("writing `_sync_run`", &error)))?;
         }
         Ok(())
+    }
+
+    pub(super) async fn forget_runs(&mut self) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Postgres { doing: "forgetting old runs", source };
+        let statement = format!(
+            "WITH old AS (DELETE FROM {schema}._sync_run WHERE sync_id = $1 AND run_id IN \
+             (SELECT run_id FROM {schema}._sync_run WHERE sync_id = $1 \
+             ORDER BY started_at DESC OFFSET $2) RETURNING run_id) \
+             DELETE FROM {schema}._sync_run_stream AS stream USING old \
+             WHERE stream.sync_id = $1 AND stream.run_id = old.run_id",
+            schema = self.schema
+        );
+        let (id, kept) = (self.pipeline.clone(), i64::from(RUNS));
+        let values: [(&(dyn ToSql + Sync), Type); 2] = [(&id, Type::TEXT), (&kept, Type::INT8)];
+        let client = self.client().await.map_err(failed)?;
+        let done = client.query_typed(&statement, &values).await;
+        done.map(drop).map_err(|error| failed(pg::Error::query("writing `_sync_run`", &error)))
     }
 
     /// Takes a pipeline that nobody has, or that `from` has.

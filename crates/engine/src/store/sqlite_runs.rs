@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::kept::StoreError;
+use super::kept::{RUNS, StoreError};
 use super::lease::{EXPIRY_SECONDS, Holder};
 use super::sqlite::{SqliteStore, has_table};
 use crate::runlog::RunRecord;
@@ -119,6 +119,24 @@ impl SqliteStore {
         });
         // A row of another version of the program that does not decode is left out.
         Ok(texts.await?.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
+    pub(super) async fn forget_runs(&mut self) -> Result<(), StoreError> {
+        let id = self.pipeline.clone();
+        self.with("forgetting old runs", move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let streams = "DELETE FROM _sync_run_stream WHERE sync_id = ?1 AND run_id NOT IN
+                (SELECT run_id FROM _sync_run WHERE sync_id = ?1)";
+            let runs = "DELETE FROM _sync_run WHERE sync_id = ?1 AND run_id IN
+                (SELECT run_id FROM _sync_run WHERE sync_id = ?1
+                 ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?2)";
+            if transaction.execute(runs, params![id, RUNS])? > 0 {
+                transaction.execute(streams, [&id])?;
+            }
+            transaction.commit()
+        })
+        .await
     }
 
     pub(super) async fn save_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {

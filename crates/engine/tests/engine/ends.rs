@@ -249,3 +249,12 @@ async fn counts_are_compared_at_every_state_and_one_that_covers_too_much_is_not_
     assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
     assert_eq!(outcome.eof.run_progress.streams["a"].created_count, 3);
 }
+
+#[tokio::test]
+async fn a_source_that_closes_its_output_and_lives_on_is_ended_and_told_of() {
+    let read = format!("{GOOD_READ}\nexec >&-; sleep 600");
+    let (outcome, client) = House::new(&read, ECHO).run().await;
+    assert_eq!(outcome.exit, exit::OK, "everything came: {:?}", outcome.ending);
+    let told = client.logs().iter().filter(|text| text.contains("closed its output")).count();
+    assert_eq!(told, 1, "{:?}", client.logs());
+}

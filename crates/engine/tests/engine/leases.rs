@@ -263,3 +263,68 @@ async fn freshness_moves_on_while_a_run_follows() {
                  FROM s._sync_freshness JOIN s._sync_run USING (run_id)";
     assert_eq!(database.value(asked).await, "300 300 5");
 }
+
+/// A thousand more runs like the first one, each a second later.
+fn many(schema: &str, plus: &str, numbers: &str) -> [String; 2] {
+    let columns = "trigger, calls, status, has_more, record_count, record";
+    let counts = "status, record_count, created_count, updated_count, deleted_count, \
+                  unchanged_count, stale_count, superseded_count, refused_count";
+    let (runs, streams) = (format!("{schema}_sync_run"), format!("{schema}_sync_run_stream"));
+    [
+        format!(
+            "INSERT INTO {runs} (sync_id, run_id, started_at, {columns}) \
+             SELECT sync_id, 'r' || n, {plus}, {columns} FROM {runs}, {numbers}"
+        ),
+        format!(
+            "INSERT INTO {streams} (sync_id, run_id, stream, {counts}) \
+             SELECT sync_id, 'r' || n, stream, {counts} FROM {streams}, {numbers}"
+        ),
+    ]
+}
+
+async fn has_first_run(destination: &ConnectorConfig) -> (Store, RunRecord) {
+    let mut store = store(destination);
+    store.prepare().await.unwrap();
+    let mut run = RunRecord::new("first", "program", Timestamp::from_seconds(100));
+    run.progress.streams.insert("a".to_owned(), StreamProgress::default());
+    store.save_run(&run).await.unwrap();
+    run.run_id = "last".to_owned();
+    run.started_at = Some(Timestamp::from_seconds(9000));
+    (store, run)
+}
+
+const LEFT: [&str; 2] = [
+    "SELECT count(*) || ' ' || min(run_id) || ' ' || max(run_id) FROM _sync_run",
+    "SELECT count(*) || ' ' || min(run_id) || ' ' || max(run_id) FROM _sync_run_stream",
+];
+
+#[tokio::test]
+async fn sqlite_keeps_a_thousand_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, last) = has_first_run(&sqlite(folder.path())).await;
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let numbers = "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1000) \
+                   SELECT n FROM r)";
+    let plus = "strftime('%Y-%m-%dT%H:%M:%fZ', started_at, '+' || n || ' seconds')";
+    copy.execute_batch(&many("", plus, numbers).join(";")).unwrap();
+    store.begin_run(&last).await.unwrap();
+    for asked in LEFT {
+        let left: String = copy.query_row(asked, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, "1000 last r999");
+    }
+}
+
+#[tokio::test]
+async fn postgres_keeps_a_thousand_runs() {
+    let database = Cluster::shared().create_database().await;
+    let (mut store, last) = has_first_run(&postgres(&database.url())).await;
+    let plus = "started_at + n * interval '1 second'";
+    for statement in many("s.", plus, "generate_series(1, 1000) AS n") {
+        database.execute(&statement).await;
+    }
+    store.begin_run(&last).await.unwrap();
+    for asked in LEFT {
+        let left = database.value(&asked.replace("FROM ", "FROM s.")).await;
+        assert_eq!(left, "1000 last r999");
+    }
+}
