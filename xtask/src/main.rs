@@ -25,7 +25,7 @@ enum Command {
     Catalog(catalog::Command),
     /// Measure a case beside its comparison.
     #[command(subcommand)]
-    Bench(Case),
+    Bench(bench::Case),
     /// The bare loader that `bench load` compares with.
     #[command(hide = true)]
     BareLoad {
@@ -34,16 +34,18 @@ enum Command {
         /// Connections that load at once
         connections: usize,
     },
+    /// The client that `bench drain` compares with.
+    #[command(hide = true)]
+    BareDrain {
+        /// Host and port of the server
+        address: String,
+        /// Streams to read
+        streams: Vec<String>,
+    },
     /// Kill everything at random moments and compare the copy with the original.
     Torture(torture::Options),
     /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
     Test,
-}
-
-#[derive(Subcommand)]
-enum Case {
-    /// destination-postgres beside the bare loader and COPY into the same table.
-    Load(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
         Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
         Command::Test => suite::run(),
         Command::Torture(options) => torture::run(&options),
-        Command::Bench(Case::Load(options)) => bench::load(options),
+        Command::Bench(case) => case.run(),
+        Command::BareDrain { address, streams } => bench::bare_drain(&address, &streams),
         Command::BareLoad { url, connections } => bench::bare_load(&url, connections),
     };
     match outcome {

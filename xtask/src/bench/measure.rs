@@ -41,12 +41,12 @@ pub(super) fn run(mut program: Command, stdin: &Path, server: &Server) -> Result
 }
 
 /// CPU of a process's children that have ended.
-fn children_of(process: u32) -> Result<Duration, String> {
+pub(super) fn children_of(process: u32) -> Result<Duration, String> {
     times(process).map(|times| times.iter().skip(2).sum())
 }
 
 /// The same and its own.
-fn all_of(process: u32) -> Result<Duration, String> {
+pub(super) fn all_of(process: u32) -> Result<Duration, String> {
     times(process).map(|times| times.iter().sum())
 }
 

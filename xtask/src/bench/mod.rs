@@ -1,10 +1,22 @@
 //! `cargo xtask bench`: cases with their comparison, measured in turns.
 
+mod account;
 mod bare;
+mod cases;
 mod data;
+mod drain;
 mod load;
 mod measure;
+mod options;
+mod pipe;
+mod report;
 mod server;
+mod start;
+mod stripe;
+mod sync;
+mod tree;
 
 pub(crate) use bare::load as bare_load;
-pub(crate) use load::{Options, run as load};
+pub(crate) use cases::Case;
+pub(crate) use drain::bare as bare_drain;
+use options::{Options, folder, release};

@@ -1,0 +1,121 @@
+//! What a program and its children cost: CPU and memory by process, seen while they run.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::measure::children_of;
+
+/// How often is looked; a process that is shorter is counted in the sum only.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// Hundredths of a second of the kernel's clock in one.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a run cost.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cost {
+    pub(super) wall: Duration,
+    /// CPU of all processes.
+    pub(super) cpu: Duration,
+    /// By the program's name: CPU as last seen, and the most memory in KiB.
+    pub(super) by_process: BTreeMap<String, (Duration, u64)>,
+}
+
+impl Cost {
+    /// The most memory of all processes together, in KiB, as if all had it at once.
+    pub(super) fn memory(&self) -> u64 {
+        self.by_process.values().map(|(_, kib)| kib).sum()
+    }
+}
+
+/// Runs a program to its end, from a file or from nothing; its output goes nowhere.
+pub(super) fn run(mut program: Command, stdin: Option<&Path>) -> Result<Cost, String> {
+    let input = match stdin {
+        Some(path) => File::open(path).map(Stdio::from),
+        None => Ok(Stdio::null()),
+    };
+    let input = input.map_err(|error| format!("opening the input of {program:?}: {error}"))?;
+    program.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
+    let before = children_of(std::process::id())?;
+    let begun = Instant::now();
+    let mut child = program.spawn().map_err(|error| format!("starting {program:?}: {error}"))?;
+    let mut cost = Cost::default();
+    let words = watch(&mut child, &mut cost);
+    cost.wall = begun.elapsed();
+    let status = child.wait().map_err(|error| format!("waiting for {program:?}: {error}"))?;
+    if !status.success() {
+        return Err(format!("{program:?} ended with {status}: {words}"));
+    }
+    cost.cpu = children_of(std::process::id())?.saturating_sub(before);
+    Ok(cost)
+}
+
+/// Looks until the end; gives what was said on stderr.
+fn watch(child: &mut Child, cost: &mut Cost) -> String {
+    let (done, ended) = channel::<()>();
+    let stderr = child.stderr.take();
+    let reader = std::thread::spawn(move || {
+        let text = stderr.and_then(|pipe| std::io::read_to_string(pipe).ok()).unwrap_or_default();
+        drop(done);
+        text
+    });
+    loop {
+        look(child.id(), cost);
+        // Nothing is sent: the channel ends when nobody holds stderr any more.
+        if ended.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+    }
+    reader.join().unwrap_or_default()
+}
+
+fn look(root: u32, cost: &mut Cost) {
+    let mut family = vec![root];
+    let parents = parents();
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(id, _)| *id));
+        at += 1;
+    }
+    let mut now: BTreeMap<String, (Duration, u64)> = BTreeMap::new();
+    for id in family {
+        let Some((name, cpu, kib)) = one(id) else { continue };
+        let sum = now.entry(name).or_default();
+        *sum = (sum.0 + cpu, sum.1 + kib);
+    }
+    for (name, (cpu, kib)) in now {
+        let most = cost.by_process.entry(name).or_default();
+        *most = (most.0.max(cpu), most.1.max(kib));
+    }
+}
+
+/// Every process with its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| Some((id, stat(id)?.get(1)?.parse().ok()?))).collect()
+}
+
+/// The fields of `/proc/PID/stat` from the state on.
+fn stat(id: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    Some(fields.split(' ').map(str::to_owned).collect())
+}
+
+/// A process's name, its own CPU, and the most memory that it had, in KiB.
+fn one(id: u32) -> Option<(String, Duration, u64)> {
+    let exe = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
+    let name = exe.file_name()?.to_str()?.to_owned();
+    let stat = stat(id)?;
+    let ticks = stat.iter().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok());
+    let cpu = ticks.map(|ticks| TICK.saturating_mul(ticks)).sum();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((name, cpu, kib))
+}
