@@ -18,7 +18,7 @@ pub(crate) struct Life {
     pub(crate) created: Option<i64>,
     /// When an event last told of it, since the first call began.
     pub(crate) told: Option<i64>,
-    /// Whether it was created since then.
+    /// Whether it was created when events were already read.
     pub(crate) is_new: bool,
 }
 
@@ -53,6 +53,11 @@ impl Claims {
         self.streams.keys().map(String::as_str).collect()
     }
 
+    /// Up to when events were read, in unix seconds.
+    pub(crate) fn cursor(&self) -> Option<i64> {
+        self.global["events_cursor"].as_i64()
+    }
+
     /// Whether an object of a stream must be in the copy as it is.
     pub(crate) fn hold(&self, stream: &str, life: Life) -> bool {
         let Some(claim) = self.streams.get(stream) else { return false };
@@ -70,11 +75,10 @@ impl Claims {
     /// Up to when a stream's events are in the copy; none if the state says nothing of it.
     fn read_up_to(&self, stream: &str) -> Option<i64> {
         let behind = self.global["lagging"][stream].as_i64();
-        let cursor = self.global["events_cursor"].as_i64();
         let in_gap = self.global["gap"]["streams"]
             .as_array()
             .is_some_and(|streams| streams.iter().any(|gone| gone == stream));
-        if in_gap { None } else { Some(behind.or(cursor)? - OVERLAP) }
+        if in_gap { None } else { Some(behind.or(self.cursor())? - OVERLAP) }
     }
 }
 

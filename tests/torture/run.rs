@@ -38,6 +38,8 @@ pub(crate) async fn run(plan: Plan, server: Option<Cluster>) -> (Tally, Option<C
         stripe,
         folder: folder.path(),
         since: 0,
+        watched_from: None,
+        doing: String::new(),
         volatile: volatile().await,
         seen: BTreeMap::new(),
         tally: Tally { runs: 1, ..Tally::default() },
@@ -59,6 +61,10 @@ struct Run<'a> {
     folder: &'a Path,
     /// When the first call began, by the server's clock.
     since: i64,
+    /// What is being looked at, for a report.
+    doing: String,
+    /// The first events cursor that was seen: what is created later comes by its event.
+    watched_from: Option<i64>,
     /// Properties whose value means nothing, by stream.
     volatile: &'static BTreeMap<String, BTreeSet<String>>,
     /// Objects whose rows were there once, by stream.
@@ -153,6 +159,8 @@ impl Run<'_> {
     async fn compare_claims(&mut self) {
         // States first: rows may still come while they are read, and never go.
         let claims = Claims::of(&self.copy.states().await);
+        self.watched_from = self.watched_from.or(claims.cursor());
+        self.doing = format!("after call {}, which left {claims:?}", self.tally.calls);
         for stream in claims.streams() {
             let rows = self.copy.rows(stream).await;
             let objects = self.objects(stream).await;
@@ -176,12 +184,13 @@ impl Run<'_> {
 
     fn life(&self, object: &Value, told: Option<i64>) -> Life {
         let created = object["created"].as_i64();
-        let is_new = created.is_some_and(|created| created > self.since);
+        let is_new = created > self.watched_from && self.watched_from.is_some();
         Life { created, told: told.filter(|told| *told > self.since), is_new }
     }
 
     /// The copy holds what the account holds, and nothing else.
     async fn compare_all(&mut self) {
+        "at the end".clone_into(&mut self.doing);
         let refused = self.copy.refused().await;
         assert!(refused.is_empty(), "records were refused: {refused:?}");
         for stream in &self.plan.streams {
@@ -199,11 +208,16 @@ impl Run<'_> {
         let is_deleted = |object: &Value| object["deleted"] == true;
         if is_deleted(object) {
             let is_marked = row.is_none_or(is_deleted);
-            return assert!(is_marked, "{stream} {id} is deleted and its row is not: {row:?}");
+            return assert!(
+                is_marked,
+                "{stream} {id}, {}: deleted, and its row is not: {row:?}",
+                self.doing
+            );
         }
-        let row = row.unwrap_or_else(|| panic!("{stream} {id} has no row: {object}"));
+        let row =
+            row.unwrap_or_else(|| panic!("{stream} {id} has no row, {}: {object}", self.doing));
         let (row, object) = (self.stable(stream, row), self.stable(stream, object));
-        assert_eq!(row, object, "{stream} {id}: the row is not the object");
+        assert_eq!(row, object, "{stream} {id}, {}: the row is not the object", self.doing);
     }
 
     /// An object less its volatile properties.
