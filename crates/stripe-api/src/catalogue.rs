@@ -29,6 +29,9 @@ pub struct Catalogue {
     /// The streams whose objects stand whole in a list inside the objects of another, by name.
     #[serde(default)]
     pub children: Vec<ChildStream>,
+    /// The streams that are read list by list, one for each object of another stream, by name.
+    #[serde(default)]
+    pub keyed: Vec<KeyedStream>,
 }
 
 impl Catalogue {
@@ -67,6 +70,11 @@ impl Catalogue {
     /// The child stream of that name, if there is one.
     pub fn child(&self, name: &str) -> Option<&ChildStream> {
         self.children.iter().find(|child| child.facts.name == name)
+    }
+
+    /// The stream of that name that is read parent by parent, if there is one.
+    pub fn keyed(&self, name: &str) -> Option<&KeyedStream> {
+        self.keyed.iter().find(|keyed| keyed.facts.name == name)
     }
 }
 
@@ -182,6 +190,39 @@ pub struct ChildStream {
     pub key: String,
     /// The facts of the child; its path has parameters.
     pub facts: StreamFacts,
+}
+
+/// A stream that is read parent by parent: its list exists once for each object of another stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedStream {
+    /// The name of the stream whose objects are the parents; a list of v1 or v2.
+    pub parent: String,
+    /// The property with which an object names its parent; none if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What a request has to name, in the path or in the query, and the property of the parent that
+    /// says it. A parent that has nothing there has no such list.
+    pub params: Vec<(String, String)>,
+    /// The property of the parent that shows the beginning of the list, if it is not left out there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
+    /// How a parent says that its list is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none_if: Option<NoneIf>,
+    /// Whether ids repeat from parent to parent, so that `key` is a part of the primary key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ids_repeat: bool,
+    /// The facts of the objects; the path of the list may have a parameter in braces.
+    pub facts: StreamFacts,
+}
+
+/// What a parent says when it has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoneIf {
+    /// The property of the parent, as a dotted path.
+    pub field: String,
+    /// The value with which it says so, as JSON.
+    pub says: String,
 }
 
 /// A list that exists once for each object of another stream.

@@ -8,7 +8,9 @@ mod json_schema;
 mod shapes;
 mod text;
 
-pub use catalogue::{Catalogue, ChildStream, Freshness, ListParams, ParentKeyed, StreamFacts};
+pub use catalogue::{
+    Catalogue, ChildStream, Freshness, KeyedStream, ListParams, NoneIf, ParentKeyed, StreamFacts,
+};
 pub use compile::{CompileError, compile, compile_shapes};
 pub use field::{Field, FieldError, FieldKind};
 pub use shapes::{Property, Shape, ShapeError, Shapes};

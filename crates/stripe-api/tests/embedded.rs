@@ -197,3 +197,39 @@ fn children_are_fed_from_a_list_that_their_parents_always_show() {
         assert_eq!(child.facts.freshness, parent.freshness);
     }
 }
+
+#[test]
+fn lists_under_parents_are_streams_of_their_own() {
+    let catalogue = Catalogue::embedded();
+    let names: BTreeSet<&str> = catalogue.keyed.iter().map(|k| k.facts.name.as_str()).collect();
+    assert_eq!(names.len(), catalogue.keyed.len(), "a name for each");
+    for keyed in &catalogue.keyed {
+        let name = keyed.facts.name.as_str();
+        assert!(catalogue.list(name).is_none() && catalogue.child(name).is_none(), "{name}");
+        let parent = catalogue.list(&keyed.parent).expect(name);
+        for (_, property) in &keyed.params {
+            assert!(parent.fields.iter().any(|field| field.name == *property), "{name}");
+        }
+        let has_key = |key: &String| keyed.facts.fields.iter().any(|field| field.name == *key);
+        assert!(keyed.key.as_ref().is_none_or(has_key), "{name}");
+        assert!(!keyed.ids_repeat || keyed.key.is_some(), "{name}");
+        if let Some(none_if) = &keyed.none_if {
+            let property = none_if.field.split('.').next().unwrap_or_default();
+            assert!(parent.fields.iter().any(|field| field.name == property), "{name}");
+        }
+    }
+    for (name, parent, key) in [
+        ("customer_tax_ids", "customers", Some("customer")),
+        ("customer_payment_methods", "customers", Some("customer")),
+        ("checkout_session_line_items", "checkout_sessions", None),
+        ("quote_computed_upfront_line_items", "quotes", None),
+        ("persons", "accounts", Some("account")),
+        ("capabilitys", "accounts", Some("account")),
+        ("transfer_reversals", "transfers", Some("transfer")),
+        ("radar_value_list_items", "radar_value_lists", Some("value_list")),
+        ("v2_core_account_persons", "v2_core_accounts", Some("account")),
+    ] {
+        let keyed = catalogue.keyed(name).expect(name);
+        assert_eq!((keyed.parent.as_str(), keyed.key.as_deref()), (parent, key), "{name}");
+    }
+}

@@ -27,9 +27,13 @@ const MISLEADING_EVENTS: [(&str, &str); 2] = [
 ];
 
 /// Resources with events that do not tell everything, so that only listing again does.
-const PARTIAL_EVENTS: [&str; 6] = [
+const PARTIAL_EVENTS: [&str; 8] = [
     // Told when it changes, not when it is connected, and not when it is removed.
     "account",
+    // Told when it changes, not when it is asked for.
+    "capability",
+    // Told when it is edited; a new one is told by the fee that it belongs to.
+    "fee_refund",
     // Told when it is paid: neither open nor canceled ones.
     "invoice_payment",
     // Told when it is made or deleted, not when it is edited.
@@ -42,8 +46,9 @@ const PARTIAL_EVENTS: [&str; 6] = [
     "terminal.reader",
 ];
 
-/// Resources that are written once. (Balance transactions are not: they become available.)
-const IMMUTABLE: [&str; 2] = ["event", "forwarding.request"];
+/// Resources that are written once; those under a parent, with the parent. (Balance transactions are
+/// not: they become available.)
+const IMMUTABLE: [&str; 3] = ["credit_note_line_item", "event", "forwarding.request"];
 
 /// Links that Stripe signs anew for each answer.
 const VOLATILE: [(&str, &[&str]); 4] = [
@@ -65,6 +70,62 @@ const CHILDREN: [(&str, &str, &str, &str); 2] = [
 pub(crate) fn child_of(path: &str) -> Option<(&'static str, &'static str, &'static str)> {
     let found = CHILDREN.iter().find(|(child, ..)| *child == path);
     found.map(|(_, parent, list, key)| (*parent, *list, *key))
+}
+
+/// Second addresses of lists under a parent.
+const OTHER_ADDRESSES: [&str; 1] = ["/v1/accounts/{account}/people"];
+
+/// Resources with a plain list that does not have the objects that parents have: tax ids that
+/// nobody is named for are the account's own, and payment methods were long given by customer only.
+const LISTED_APART: [&str; 2] = ["payment_method", "tax_id"];
+
+/// Resources whose ids name what they are, and so repeat under every parent.
+const REPEATING_IDS: [&str; 1] = ["capability"];
+
+/// Where an object names its parent by another name than the parent's own.
+const PARENT_PROPERTIES: [(&str, &str); 1] = [("fee_refund", "fee")];
+
+/// Where a parent shows the beginning of a list under another name than the path's end.
+const SHOWN_AS: [(&str, &str); 1] = [("/v1/radar/value_list_items", "list_items")];
+
+/// Lists that are empty where the parent says so: the path of the list, the parent's property, and
+/// its value as JSON.
+const NONE_IF: [(&str, &str, &str); 5] = [
+    // Stripe collects what it has to know of them; a platform may not list their persons.
+    ("/v1/accounts/{account}/persons", "controller.requirement_collection", "\"stripe\""),
+    // Such a session takes a payment method for later and sells nothing.
+    ("/v1/checkout/sessions/{session}/line_items", "mode", "\"setup\""),
+    // Transactions come with their first refresh.
+    ("/v1/financial_connections/transactions", "transaction_refresh", "null"),
+    // Lines are a part of the details.
+    ("/v1/payment_intents/{intent}/amount_details_line_items", "amount_details", "null"),
+    // Nobody has tried.
+    ("/v1/setup_attempts", "latest_attempt", "null"),
+];
+
+pub(crate) fn is_other_address(path: &str) -> bool {
+    OTHER_ADDRESSES.contains(&path)
+}
+
+pub(crate) fn is_listed_apart(resource: &str) -> bool {
+    LISTED_APART.contains(&resource)
+}
+
+pub(crate) fn has_repeating_ids(resource: &str) -> bool {
+    REPEATING_IDS.contains(&resource)
+}
+
+pub(crate) fn parent_property(resource: &str) -> Option<&'static str> {
+    PARENT_PROPERTIES.iter().find(|(child, _)| *child == resource).map(|(_, name)| *name)
+}
+
+pub(crate) fn shown_as(path: &str) -> Option<&'static str> {
+    SHOWN_AS.iter().find(|(list, _)| *list == path).map(|(_, name)| *name)
+}
+
+/// Which property of a parent says with which value that a list is empty.
+pub(crate) fn none_if(path: &str) -> Option<(&'static str, &'static str)> {
+    NONE_IF.iter().find(|(list, ..)| *list == path).map(|(_, field, says)| (*field, *says))
 }
 
 pub(crate) fn is_retired(path: &str) -> bool {

@@ -5,6 +5,7 @@ mod error;
 mod events;
 mod exceptions;
 mod fields;
+mod keyed;
 mod lists;
 mod names;
 mod nested;

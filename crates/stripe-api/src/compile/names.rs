@@ -20,6 +20,18 @@ pub(crate) fn stream_name(resource: &str) -> String {
     name
 }
 
+/// The stream of a list that several parents have: `quote` and `/v1/quotes/{quote}/line_items` give
+/// `quote_line_items`.
+pub(crate) fn under_parent(object: &str, path: &str) -> String {
+    let list = path.rsplit('/').next().unwrap_or(path);
+    format!("{}_{list}", object.replace('.', "_"))
+}
+
+/// The last part of a name with dots: `session` of `checkout.session`.
+pub(crate) fn last_segment(object: &str) -> &str {
+    object.rsplit('.').next().unwrap_or(object)
+}
+
 /// Whether a path is called what the stream is called: `/v1/balance_transactions` and
 /// `balance_transactions`.
 pub(crate) fn spells(path: &str, stream: &str) -> bool {
@@ -38,6 +50,13 @@ mod tests {
         assert_eq!(stream_name("v2.core.account"), "v2_core_accounts");
         assert_eq!(stream_name("capability"), "capabilitys");
         assert_eq!(stream_name("radar.early_fraud_warning"), "early_fraud_warnings");
+    }
+
+    #[test]
+    fn a_list_of_several_parents_is_named_after_each() {
+        let path = "/v1/checkout/sessions/{session}/line_items";
+        assert_eq!(under_parent("checkout.session", path), "checkout_session_line_items");
+        assert_eq!((last_segment("checkout.session"), last_segment("quote")), ("session", "quote"));
     }
 
     #[test]

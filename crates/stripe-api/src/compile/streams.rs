@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document::Document;
 use super::error::CompileError;
 use super::lists::{List, is_deprecated, lists};
-use super::{events, exceptions, fields, names, nested};
+use super::{events, exceptions, fields, keyed, names, nested};
 use crate::catalogue::{Catalogue, ChildStream, Freshness, ListParams, ParentKeyed, StreamFacts};
 
 /// Compiles Stripe's OpenAPI file (`spec3.json` of its openapi repository) to a catalogue.
@@ -23,12 +23,15 @@ pub fn compile(openapi: &str) -> Result<Catalogue, CompileError> {
         return Err(CompileError::NoStreams);
     }
     let parent_keyed = parent_keyed(&lists);
+    let plain: Vec<&StreamFacts> = streams.iter().chain(&v2_streams).collect();
+    let keyed = keyed::keyed(&document, &lists, &plain, &events);
     Ok(Catalogue {
         api_version: document.api_version().to_owned(),
         children: children(&document, &lists, &streams),
         streams,
         v2_streams,
         parent_keyed,
+        keyed,
     })
 }
 
@@ -85,7 +88,7 @@ fn parent_keyed(lists: &[List<'_>]) -> Vec<ParentKeyed> {
     found
 }
 
-fn stream_facts(
+pub(crate) fn stream_facts(
     document: &Document,
     list: &List<'_>,
     events: &BTreeMap<String, Vec<String>>,
