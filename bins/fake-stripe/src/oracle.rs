@@ -24,7 +24,7 @@ pub(crate) fn counts(world: &World, query: &str) -> Answer {
         counts.extend(world.v2_streams().iter().map(count));
     }
     if is_with("children") {
-        let names = world.child_lists().iter().map(|list| list.facts.name.as_str());
+        let names = world.child_lists().iter().map(|list| list.name);
         for name in names.filter(|name| world.stream(name).is_none()) {
             counts.entry(name.to_owned()).or_insert_with(|| children(world, name).len());
         }
@@ -67,11 +67,11 @@ pub(crate) fn child_objects(world: &World, name: &str) -> Answer {
 }
 
 fn children(world: &World, name: &str) -> Vec<Value> {
-    let lists = world.child_lists().iter().filter(|list| list.facts.name == name);
+    let lists = world.child_lists().iter().filter(|list| list.name == name);
     let mut found: Vec<Value> = lists.flat_map(|list| under_all(world, list)).collect();
     // Two addresses of one list give the same objects.
     let mut seen = BTreeSet::new();
-    found.retain(|object| seen.insert(object.get("id").map(Value::to_string)));
+    found.retain(|object| seen.insert(object.to_string()));
     found
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, ApiError};
 use crate::list;
 use crate::objects::{ChildList, Stream};
-use crate::params::{self, Accepts};
+use crate::params::{self, Accepts, ListQuery};
 use crate::render;
 use crate::tenant::Tenant;
 use crate::v2;
@@ -82,12 +82,32 @@ impl Reader<'_> {
         for name in list.facts.required_params.iter().skip(usize::from(is_in_path)) {
             query.named(name).next().ok_or_else(|| ApiError::missing_param(name))?;
         }
-        let elements = match query.named(parameter).next() {
-            Some(id) => self.under_parent(list, id, 400)?,
-            None => self.under_parent(list, id, 404)?,
-        };
+        let (id, status) = query.named(parameter).next().map_or((id, 404), |id| (id, 400));
+        self.hold_against_parent(list, id, &query)?;
+        let elements = self.under_parent(list, id, status)?;
         let page = list::page_of(&elements, &query, &list.facts.resource)?;
         Ok(Answer::ok(render::page_of(path, &elements, &page)))
+    }
+
+    /// Refuses a request that names something of the parent which is not the parent's.
+    fn hold_against_parent(
+        &self,
+        list: &ChildList,
+        id: &str,
+        query: &ListQuery,
+    ) -> Result<(), ApiError> {
+        let parents = self.tenant.world.stream(&list.parent.name);
+        let parent = parents.and_then(|parents| {
+            let view = self.tenant.listed(parents, self.now);
+            Some(view.whole(view.position(id)?))
+        });
+        for (name, property) in list.properties() {
+            let own = parent.as_ref().and_then(|parent| parent.get(property)?.as_str());
+            if let Some(other) = query.named(name).find(|named| Some(*named) != own) {
+                return Err(ApiError::missing(400, property, other, name));
+            }
+        }
+        Ok(())
     }
 
     /// All elements under a parent; `status` answers that there is no such parent.

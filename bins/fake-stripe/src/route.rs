@@ -73,7 +73,7 @@ impl<'a> Route<'a> {
         let of = |facts: &'a StreamFacts| Some((facts.name.as_str(), facts.object.as_str()));
         match self {
             Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => of(stream.facts),
-            Self::Children(list, _) => Some((&list.facts.name, &list.facts.resource)),
+            Self::Children(list, _) => Some((list.name, &list.facts.resource)),
             Self::Account => Some(("account", "account")),
             Self::Stats
             | Self::OracleCounts
@@ -156,7 +156,7 @@ fn oracle<'a>(name: &'a str, world: &'a World) -> Route<'a> {
     if let Some(stream) = world.stream(name) {
         return Route::Oracle(stream);
     }
-    match world.child_lists().iter().any(|list| list.facts.name == name) {
+    match world.child_lists().iter().any(|list| list.name == name) {
         true => Route::ChildOracle(name),
         false => Route::Unknown,
     }

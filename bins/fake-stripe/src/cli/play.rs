@@ -137,7 +137,8 @@ fn require_listed(name: &str, catalogue: &Catalogue) -> Result<(), ArgumentError
         return Ok(());
     }
     let children = catalogue.parent_keyed.iter().map(|list| list.name.as_str());
-    require(name, stream_names(catalogue).chain(children))
+    let keyed = catalogue.keyed.iter().map(|keyed| keyed.facts.name.as_str());
+    require(name, stream_names(catalogue).chain(children).chain(keyed))
 }
 
 /// The streams have objects of their own to count.

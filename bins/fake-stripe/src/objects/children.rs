@@ -2,7 +2,7 @@
 //! the objects of another stream that name it, or objects made up for it alone.
 
 use serde_json::Value;
-use stripe_api::{Catalogue, ParentKeyed, Shape, StreamFacts};
+use stripe_api::{Catalogue, KeyedStream, ParentKeyed, Shape, StreamFacts};
 
 use super::compose::{Root, Setting, Variant, compose, list_url};
 use super::element;
@@ -24,8 +24,11 @@ const VARIANTS: u64 = 6;
 /// A list under a parent.
 pub(crate) struct ChildList {
     pub(crate) facts: &'static ParentKeyed,
+    /// What its stream is called: as its resource is, unless several lists have such objects.
+    pub(crate) name: &'static str,
     /// The stream of its parents.
     pub(crate) parent: &'static StreamFacts,
+    keyed: Option<&'static KeyedStream>,
     source: Source,
 }
 
@@ -36,7 +39,7 @@ enum Source {
     /// The objects of the stream of the same name that name the parent here.
     Of(&'static str),
     /// Nowhere else.
-    Made { form: IdForm, variants: Vec<Variant>, seed: u64 },
+    Made { form: IdForm, names: Vec<&'static str>, variants: Vec<Variant>, seed: u64 },
 }
 
 impl ChildList {
@@ -50,13 +53,22 @@ impl ChildList {
         let source = inside(facts, parent, setting)
             .or_else(|| of(facts, catalogue, setting))
             .or_else(|| made(facts, parent, setting))?;
-        Some(Self { facts, parent, source })
+        let keyed = keyed(facts, parent, catalogue);
+        let name = keyed.map_or(&facts.name, |keyed| &keyed.facts.name);
+        Some(Self { facts, name, parent, keyed, source })
     }
 
     /// The parameter that names the parent, and whether it is a part of the path.
     pub(crate) fn parameter(&self) -> (&'static str, bool) {
         let name = self.facts.required_params.first().map_or("", String::as_str);
         (name, self.facts.path.contains('{'))
+    }
+
+    /// What a request has to name of the parent beside its id, where it is no other object's: the
+    /// parameter and the parent's property.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let params = self.keyed.map_or(&[][..], |keyed| &keyed.params);
+        params.iter().skip(1).map(|(name, property)| (name.as_str(), property.as_str()))
     }
 
     /// The parent's id in a path of this list; an empty one where the query names the parent.
@@ -70,6 +82,10 @@ impl ChildList {
 
     /// The elements under the parent at a position, in the order of the list.
     pub(crate) fn elements(&self, world: &World, parent: &View<'_>, position: usize) -> Vec<Value> {
+        if self.keyed.is_some_and(|keyed| has_none(keyed, &element::read(parent.object(position))))
+        {
+            return Vec::new();
+        }
         match &self.source {
             Source::Inside(name) => {
                 let mut whole = parent.whole(position);
@@ -80,14 +96,15 @@ impl ChildList {
                 }
             }
             Source::Of(property) => self.naming(property, world, parent, position),
-            Source::Made { form, variants, seed } => {
+            Source::Made { form, names, variants, seed } => {
                 let numbers = numbers(parent.number(position));
                 let created = parent.created(position);
                 let elements = numbers.rev().filter_map(|number| {
                     let variant = variants.get(number % variants.len().max(1))?;
-                    let number = u32::try_from(number).ok()?;
-                    let subject = Subject { form, number, created, seed: *seed };
-                    Some(self.element(variant, &subject, parent.object(position)))
+                    let subject =
+                        Subject { form, number: u32::try_from(number).ok()?, created, seed: *seed };
+                    let element = self.element(variant, &subject, parent.object(position));
+                    Some(renamed(element, names.get(number % NUMBERS_A_PARENT)))
                 });
                 elements.collect()
             }
@@ -120,6 +137,35 @@ impl ChildList {
         }
         value
     }
+}
+
+/// The stream that a list is read for; a second address of a list stands for the same.
+fn keyed(
+    facts: &ParentKeyed,
+    parent: &StreamFacts,
+    catalogue: &'static Catalogue,
+) -> Option<&'static KeyedStream> {
+    let same = |keyed: &&KeyedStream| keyed.facts.name == facts.name && keyed.parent == parent.name;
+    let at = |keyed: &&KeyedStream| keyed.facts.path == facts.path;
+    catalogue.keyed.iter().find(at).or(catalogue.keyed.iter().find(same))
+}
+
+/// An element whose id is a name, if there is one.
+fn renamed(mut element: Value, name: Option<&&'static str>) -> Value {
+    if let Some(name) = name {
+        element::set(&mut element, "id", Value::from(*name));
+    }
+    element
+}
+
+/// Whether a parent says that it has none, or has nothing to ask for them by.
+fn has_none(keyed: &KeyedStream, parent: &Value) -> bool {
+    let says_none = keyed.none_if.as_ref().is_some_and(|none_if| {
+        let said = parent.pointer(&format!("/{}", none_if.field.replace('.', "/")));
+        said.map(Value::to_string).is_some_and(|said| said == none_if.says)
+    });
+    let has = |property: &String| parent.get(property).is_some_and(Value::is_string);
+    says_none || !keyed.params.iter().all(|(_, property)| has(property))
 }
 
 /// The numbers of the elements under the parent of that number: none under one in three.
@@ -195,7 +241,17 @@ fn made(facts: &ParentKeyed, parent: &StreamFacts, setting: &Setting<'_>) -> Opt
     let root = Root { resource: &facts.resource, path: &facts.path, schema };
     Some(Source::Made {
         form: IdForm::of(&facts.resource, mix(&place)),
+        names: names(facts, setting),
         variants: (0..VARIANTS).map(|number| compose(setting, root, number)).collect(),
         seed: mix(&place),
     })
+}
+
+/// Ids that name what the objects are, and so are the same under every parent.
+fn names(facts: &ParentKeyed, setting: &Setting<'_>) -> Vec<&'static str> {
+    if facts.resource != "capability" {
+        return Vec::new();
+    }
+    let names = setting.shapes.schemas.get("account_capabilities").into_iter();
+    names.flat_map(|names| names.keys().map(String::as_str)).collect()
 }

@@ -21,9 +21,12 @@ pub(crate) const SHOWN: usize = 10;
 /// One variant in this many has nested lists that do not fit.
 const LONG_LISTS_EVERY: u64 = 12;
 
+/// References to what is listed under the object, so that it says whether there is any.
+const LED_BY: [&str; 2] = ["latest_attempt", "ownership"];
+
 /// What every composition of a world needs to know.
 pub(crate) struct Setting<'a> {
-    pub(crate) shapes: &'a Shapes,
+    pub(crate) shapes: &'static Shapes,
     /// By resource: how ids are made, and how many objects exist.
     pub(crate) targets: BTreeMap<&'a str, (IdForm, u32)>,
     /// The event types that exist.
@@ -124,8 +127,8 @@ impl<'a> Composer<'a> {
     }
 
     fn is_null(&mut self, place: Place<'_>, shape: &Shape) -> bool {
-        let leads_nowhere =
-            matches!(shape, Shape::Id(resources) if self.target(resources).is_none());
+        let leads_nowhere = matches!(shape, Shape::Id(resources) if self.target(resources).is_none())
+            && !LED_BY.contains(&place.name);
         // What a list shows inside an object belongs to that object.
         if self.names_the_root(place) && matches!(shape, Shape::Text | Shape::Id(_)) {
             return false;
