@@ -1,18 +1,23 @@
 //! Whether a key works, and which streams it can read.
 
 use std::fmt;
+use std::sync::Arc;
 
 use connector::{Emitter, Error};
 use futures_util::{StreamExt as _, stream};
 use protocol::{ConfiguredCatalog, Level, Timestamp};
-use stripe_api::Catalogue;
+use stripe_api::{Catalogue, KeyedStream, StreamFacts};
 
+use crate::backfill::Keyed;
 use crate::client::{Call, Client};
 use crate::errors::{Failure, permission_named};
 use crate::page::{Frame, Page, Stamp};
+use crate::walk::{Lists, Walk};
 
 /// Streams that are asked at the same time.
 const AT_ONCE: usize = 8;
+/// What nobody reads is stamped with.
+const STAMP: Stamp = Stamp { updated_at: 0, emitted_at: Timestamp::EPOCH };
 
 /// How many streams came to what.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ impl fmt::Display for Tally {
 /// When the connection failed as a whole.
 pub(crate) async fn probe(
     client: &Client,
-    catalogue: &Catalogue,
+    catalogue: &'static Catalogue,
     catalog: &ConfiguredCatalog,
     out: &mut Emitter,
 ) -> Result<Tally, Error> {
@@ -65,7 +70,10 @@ pub(crate) async fn probe(
     Ok(tally)
 }
 
-async fn ask(client: &Client, catalogue: &Catalogue, name: &str) -> Result<(), Failure> {
+async fn ask(client: &Client, catalogue: &'static Catalogue, name: &str) -> Result<(), Failure> {
+    if let Some(keyed) = catalogue.keyed(name) {
+        return ask_first_parent(client, catalogue, keyed).await;
+    }
     // A child comes with its parent.
     let child = catalogue.child(name).map(|child| child.parent.as_str());
     let Some(facts) = catalogue.list(child.unwrap_or(name)) else {
@@ -73,14 +81,32 @@ async fn ask(client: &Client, catalogue: &Catalogue, name: &str) -> Result<(), F
             .hint("`source-stripe discover` lists those that there are");
         return Err(Failure::Stream(error));
     };
+    one(client, name, facts).await.map(|_page| ())
+}
+
+/// Asks for the list of one parent, if there is a parent.
+async fn ask_first_parent(
+    client: &Client,
+    catalogue: &'static Catalogue,
+    keyed: &'static KeyedStream,
+) -> Result<(), Failure> {
+    let Some(facts) = catalogue.list(&keyed.parent) else { return Ok(()) };
+    let page = one(client, &keyed.parent, facts).await?;
+    let frame = Frame::new(&keyed.facts.name, "", None);
+    let keyed = Keyed { stream: keyed, params: Vec::new(), is_known: false };
+    let lists = Arc::new(Lists::new(&keyed, frame, false));
+    Walk::new(lists, page, STAMP, Some(1)).go_on(client).await.map(|_stage| ())
+}
+
+/// A page of one object.
+async fn one(client: &Client, name: &str, facts: &StreamFacts) -> Result<Page, Failure> {
     let mut query = facts.fixed_params.clone();
     if facts.accepts.limit {
         query.push(("limit".to_owned(), "1".to_owned()));
     }
     let frame = Frame::new(name, "", None);
-    let stamp = Stamp { updated_at: 0, emitted_at: Timestamp::EPOCH };
     let call = Call::list(name, &facts.path, query);
-    client.get(&call, |reply| Page::read(&reply.body, &frame, stamp)).await.map(|_page| ())
+    client.get(&call, |reply| Page::read(&reply.body, &frame, STAMP)).await
 }
 
 fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), Error> {

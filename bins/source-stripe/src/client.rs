@@ -10,7 +10,7 @@ use protocol::Timestamp;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
@@ -45,7 +45,7 @@ impl Call {
     /// A page of a stream's list.
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
-        let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
+        let question = Question::of_stream(doing, stream);
         Self {
             path: path.to_owned(),
             endpoint: path.to_owned(),
@@ -63,14 +63,29 @@ impl Call {
         query: Vec<(String, String)>,
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
-        let question = Question { doing, stream: Some(stream.to_owned()), permission: None };
+        let question = Question::of_stream(doing, stream);
         Self { path: path.to_owned(), endpoint, query, question, is_versioned: true }
+    }
+
+    /// A page of a stream's list under a parent. All such lists have one budget, named by the first
+    /// text of `list`; the second is the parameter that names the parent.
+    pub(crate) fn under_parent(
+        stream: &str,
+        path: &str,
+        (endpoint, parameter): (&str, &str),
+        query: Vec<(String, String)>,
+    ) -> Self {
+        let doing = format!("listing `{stream}` (GET {path})");
+        let parent = Some(parameter.to_owned());
+        let question = Question { parent, ..Question::of_stream(doing, stream) };
+        let (path, endpoint) = (path.to_owned(), endpoint.to_owned());
+        Self { path, endpoint, query, question, is_versioned: true }
     }
 
     /// Something else.
     pub(crate) fn new(doing: &str, path: &str) -> Self {
-        let question =
-            Question { doing: format!("{doing} (GET {path})"), stream: None, permission: None };
+        let doing = format!("{doing} (GET {path})");
+        let question = Question { doing, stream: None, permission: None, parent: None };
         let (path, query) = (path.to_owned(), Vec::new());
         Self { endpoint: path.clone(), path, query, question, is_versioned: true }
     }
@@ -136,6 +151,7 @@ pub(crate) struct Client {
     clock: Mutex<ServerClock>,
     started: Instant,
     notices: mpsc::Sender<String>,
+    in_flight: Semaphore,
 }
 
 impl Client {
@@ -163,6 +179,7 @@ impl Client {
             clock: Mutex::default(),
             started: Instant::now(),
             notices,
+            in_flight: Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS)),
         };
         Ok((client, told))
     }
@@ -195,7 +212,24 @@ impl Client {
     ///
     /// What it came to, after retries.
     pub(crate) async fn page(&self, call: &Call, frame: &Frame) -> Result<Page, Failure> {
-        self.attempts(call, None, |reply| Page::read(&reply.body, frame, self.stamp(reply)?)).await
+        self.stamped_page(call, frame).await.map(|(page, _)| page)
+    }
+
+    /// The same, with what its records are stamped with.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Client::page`].
+    pub(crate) async fn stamped_page(
+        &self,
+        call: &Call,
+        frame: &Frame,
+    ) -> Result<(Page, Stamp), Failure> {
+        let read = |reply: &Reply| {
+            let stamp = self.stamp(reply)?;
+            Page::read(&reply.body, frame, stamp).map(|page| (page, stamp))
+        };
+        self.attempts(call, None, read).await
     }
 
     /// Makes a request, waiting for its token.
@@ -208,7 +242,21 @@ impl Client {
         call: &Call,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
-        self.wait_for_token(&call.endpoint).await?;
+        self.wait_for_token(&call.endpoint, Rank::First).await?;
+        self.attempts(call, None, read).await
+    }
+
+    /// The same for one of many requests that nobody waits for alone: others go first.
+    ///
+    /// # Errors
+    ///
+    /// What it came to, after retries.
+    pub(crate) async fn get_in_turn<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Reply) -> Result<T, Malformed>,
+    ) -> Result<T, Failure> {
+        self.wait_for_token(&call.endpoint, Rank::Later).await?;
         self.attempts(call, None, read).await
     }
 
@@ -223,7 +271,7 @@ impl Client {
         writing: &Writing,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
-        self.wait_for_token(&call.endpoint).await?;
+        self.wait_for_token(&call.endpoint, Rank::First).await?;
         self.attempts(call, Some(writing), read).await
     }
 
@@ -256,12 +304,14 @@ impl Client {
             };
             tracing::debug!(path = call.path, ?wait, ?failure, "trying again");
             tokio::time::sleep(wait).await;
-            self.wait_for_token(&call.endpoint).await?;
+            self.wait_for_token(&call.endpoint, Rank::First).await?;
         }
     }
 
     async fn attempt(&self, call: &Call, writing: Option<&Writing>) -> Result<Reply, Box<Verdict>> {
         let mut request = self.request(self.url(call)?, writing);
+        // It is never closed, so there always is one to wait for.
+        let _permit = self.in_flight.acquire().await.ok();
         let sent = self.started.elapsed();
         if call.is_versioned {
             request = request.header(STRIPE_VERSION, &self.version);
@@ -331,9 +381,9 @@ impl Client {
         }
     }
 
-    async fn wait_for_token(&self, path: &str) -> Result<(), Failure> {
+    async fn wait_for_token(&self, path: &str, rank: Rank) -> Result<(), Failure> {
         loop {
-            match self.decide(|limits, now| limits.take(now, path, Rank::First)) {
+            match self.decide(|limits, now| limits.take(now, path, rank)) {
                 Grant::Go => return Ok(()),
                 Grant::Wait(wait) => tokio::time::sleep(wait).await,
                 Grant::Never => return Err(Failure::NoCallsLeft),

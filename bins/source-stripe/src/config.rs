@@ -11,6 +11,7 @@ use stripe_api::Catalogue;
 use url::Url;
 
 use crate::backfill::Wishes;
+use crate::child_streams::{self, ChildStreams};
 use crate::limits::Rates;
 use crate::live::{EventInput, LiveSettings, WebhookSecrets};
 
@@ -39,6 +40,7 @@ pub struct Config {
     pub(crate) backfill_limit: Option<u64>,
     pub(crate) relist_every: Option<u32>,
     pub(crate) expand_lists: Option<bool>,
+    pub(crate) child_streams: Option<ChildStreams>,
     #[serde(default)]
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
     pub(crate) webhook_url: Option<String>,
@@ -130,6 +132,7 @@ impl Settings {
                 relist_every: config.relist_every.map_or(usual.relist_every, i64::from),
                 api_version: api_version.clone(),
                 expand_lists: config.expand_lists.unwrap_or(usual.expand_lists),
+                child_streams: child_streams::chosen(config.child_streams.as_ref(), catalogue)?,
                 ..usual
             },
             api_key: config.api_key,
@@ -224,7 +227,7 @@ fn list_params(
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
     let mut all = BTreeMap::new();
     for (stream, params) in asked {
-        if catalogue.list(stream).is_none() {
+        if catalogue.list(stream).is_none() && catalogue.keyed(stream).is_none() {
             return Err(Error::config(format!(
                 "reading --config: `list_params` names `{stream}`, and there is no such stream"
             ))

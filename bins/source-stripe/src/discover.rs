@@ -3,8 +3,9 @@
 use connector::Error;
 use protocol::{Catalog, Stream};
 use serde_json::{Map, Value, json};
-use stripe_api::StreamFacts;
+use stripe_api::{KeyedStream, StreamFacts};
 
+use crate::child_streams;
 use crate::config::Settings;
 
 /// Streams that are not the account's own data, or only tell of the others: to be asked for by name.
@@ -33,7 +34,10 @@ pub(crate) fn catalog(account_id: &str, settings: &Settings) -> Result<Catalog, 
         .children
         .iter()
         .map(|child| stream(&child.facts, Some(&child.parent), account_id, settings));
-    let mut streams = plain.chain(children).collect::<Result<Vec<_>, _>>()?;
+    let keyed = catalogue.keyed.iter();
+    let keyed = keyed.filter(|keyed| settings.wishes.child_streams.contains(&keyed.facts.name));
+    let keyed = keyed.map(|keyed| under_parents(keyed, account_id, settings));
+    let mut streams = plain.chain(children).chain(keyed).collect::<Result<Vec<_>, _>>()?;
     streams.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Catalog { streams })
 }
@@ -60,6 +64,25 @@ fn stream(
         metadata: Some(metadata(facts, parent, account_id, settings)),
         soft_delete_field: Some("deleted".to_owned()),
     })
+}
+
+/// A stream that is read parent by parent, with what that costs. Its time is that of its parents.
+fn under_parents(
+    keyed: &KeyedStream,
+    account_id: &str,
+    settings: &Settings,
+) -> Result<Stream, Error> {
+    let mut stream = stream(&keyed.facts, None, account_id, settings)?;
+    let parent = settings.catalogue.list(&keyed.parent);
+    let by_time = parent.is_some_and(StreamFacts::takes_time);
+    let metadata = stream.metadata.get_or_insert_default();
+    metadata.insert("keyed_by".to_owned(), json!(keyed.parent));
+    metadata.insert("cost".to_owned(), json!(child_streams::cost(keyed, settings.catalogue)));
+    metadata.insert("supports_time_range".to_owned(), json!(by_time));
+    if let Some(key) = keyed.key.as_ref().filter(|_| keyed.ids_repeat) {
+        stream.primary_key.insert(1, vec![key.clone()]);
+    }
+    Ok(stream)
 }
 
 fn metadata(

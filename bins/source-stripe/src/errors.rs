@@ -16,6 +16,15 @@ pub(crate) struct Question {
     pub(crate) stream: Option<String>,
     /// What to do when it is forbidden, where that is more than reading.
     pub(crate) permission: Option<String>,
+    /// The parameter that names the parent whose list it is, if it has one.
+    pub(crate) parent: Option<String>,
+}
+
+impl Question {
+    /// What is asked for a stream, to be read.
+    pub(crate) fn of_stream(doing: String, stream: &str) -> Self {
+        Self { doing, stream: Some(stream.to_owned()), permission: None, parent: None }
+    }
 }
 
 /// What came back, as far as it decides.
@@ -42,7 +51,7 @@ pub(crate) enum Failure {
     Denied(String),
     /// The account does not have this; the text says what.
     Unavailable(String),
-    /// The object that the page was to follow is gone.
+    /// The object that the page was to follow is gone, or the parent whose list it is.
     CursorGone,
     /// This stream failed.
     Stream(Error),
@@ -150,6 +159,7 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
         (400, "resource_missing") if said.param.as_deref() == Some("starting_after") => {
             Failure::CursorGone
         }
+        (400 | 404, "resource_missing") if question.parent.is_some() => Failure::CursorGone,
         (400, "invalid_page_token") => Failure::CursorGone,
         _ if message.contains(NO_SUCH_LIST) => Failure::Unavailable(what),
         (404, _) if question.stream.is_some() && said.message.is_some() => Failure::Stream(

@@ -8,6 +8,7 @@ fn question() -> Question {
         doing: "listing `charges` (GET /v1/charges)".to_owned(),
         stream: Some("charges".to_owned()),
         permission: None,
+        parent: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod account;
 mod backfill;
 mod check;
+mod child_streams;
 mod client;
 mod clock;
 mod config;
@@ -23,6 +24,7 @@ mod page;
 mod ranges;
 mod setup;
 mod spec;
+mod walk;
 mod whole;
 
 #[cfg(test)]

@@ -97,6 +97,14 @@ fn reading() -> Value {
             "type": "boolean", "default": true,
             "description": "Fetches the rest of lists inside objects, which show ten elements: a request or more for each.",
         },
+        "child_streams": {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "examples": under_parents()}},
+                {"type": "string"},
+            ],
+            "examples": ["all", ["customer_tax_ids", "checkout_session_line_items"]],
+            "description": "Streams that are read parent by parent, a request or more for each; `all` for all of them. None are without it.",
+        },
         "list_params": {
             "type": "object",
             "additionalProperties": {
@@ -107,6 +115,11 @@ fn reading() -> Value {
             "description": "Further query parameters of list requests, by stream.",
         },
     })
+}
+
+/// The streams that are read parent by parent.
+fn under_parents() -> Vec<&'static str> {
+    Catalogue::embedded().keyed.iter().map(|keyed| keyed.facts.name.as_str()).collect()
 }
 
 /// How events come while a read goes on.

@@ -17,11 +17,13 @@ use super::plan::Plan;
 use super::report;
 use super::schedule::{Schedule, Turn};
 use super::start::Start;
-use super::stream::PageRequest;
+use super::stream::{PageRequest, StreamPlan};
+use crate::child_streams;
 use crate::client::{Call, Client};
 use crate::config::Settings;
 use crate::errors::Failure;
 use crate::page::{ChildFrame, Frame, Page};
+use crate::walk::{Lists, Stage, Walk};
 use crate::whole;
 
 /// A backfill while it runs.
@@ -38,15 +40,37 @@ pub(crate) struct Backfill {
     calls_over: bool,
 }
 
-/// The frames of a stream and of its children.
+/// The frames of a stream's list and of its children.
 struct Frames {
     own: Frame,
     children: Vec<ChildFrame>,
+    /// The lists under the objects, if it is these that are read.
+    lists: Option<Arc<Lists>>,
 }
 
 struct Fetched {
     request: PageRequest,
     page: Result<Page, Failure>,
+    /// What goes on, if this is a part of what is read under a page of parents.
+    walk: Option<Box<Walk>>,
+}
+
+impl Fetched {
+    const fn whole(request: PageRequest, page: Result<Page, Failure>) -> Self {
+        Self { request, page, walk: None }
+    }
+
+    /// Goes on with what is read under a page of parents.
+    async fn walked(request: PageRequest, walk: Walk, client: &Client) -> Self {
+        match Box::pin(walk.go_on(client)).await {
+            Ok(Stage::Part(offspring, walk)) => {
+                let page = Page::of_offspring(offspring);
+                Self { request, page: Ok(page), walk: Some(walk) }
+            }
+            Ok(Stage::End(page)) => Self::whole(request, Ok(page)),
+            Err(failure) => Self::whole(request, Err(failure)),
+        }
+    }
 }
 
 /// What the loop waits for next.
@@ -67,14 +91,10 @@ impl Backfill {
         notices: mpsc::Receiver<String>,
         settings: &Settings,
     ) -> Self {
-        let frame = |stream: &super::stream::StreamPlan| {
-            // A list that goes on by token has no need of an order.
-            let sort_field = stream.facts.sort_field.as_deref().filter(|_| !stream.facts.v2);
-            let children =
-                stream.children.iter().map(|child| ChildFrame::new(child, account_id)).collect();
-            Arc::new(Frames { own: Frame::new(&stream.name, account_id, sort_field), children })
-        };
-        let frames = plan.streams.iter().map(frame).collect();
+        let expand_lists = settings.wishes.expand_lists;
+        let frames = plan.streams.iter();
+        let frames = frames.map(|stream| Arc::new(Frames::new(stream, account_id, expand_lists)));
+        let frames = frames.collect();
         Self {
             schedule: Schedule::new(plan, settings.max_in_flight),
             client,
@@ -83,7 +103,7 @@ impl Backfill {
             notices,
             denied: Vec::new(),
             left_cut: BTreeMap::new(),
-            expand_lists: settings.wishes.expand_lists,
+            expand_lists,
             calls_over: false,
         }
     }
@@ -137,13 +157,10 @@ impl Backfill {
         let (Some(stream), Some(frame)) = (stream, self.frames.get(request.stream)) else {
             return;
         };
-        let call = Call::list(&stream.name, &stream.facts.path, request.query.clone());
+        let call = Call::list(&stream.facts.name, &stream.facts.path, request.query.clone());
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
         let expand = self.expand_lists.then(|| stream.name.clone());
-        self.pages.spawn(async move {
-            let page = fetch(&client, &call, &frame, expand).await;
-            Fetched { request, page }
-        });
+        self.pages.spawn(async move { fetch(&client, &call, &frame, expand, request).await });
     }
 
     async fn next(&mut self, wait: Option<Duration>, stop: &Stop) -> Result<Event, Error> {
@@ -176,7 +193,10 @@ impl Backfill {
     }
 
     async fn take_in(&mut self, fetched: Fetched, out: &mut Emitter) -> Result<(), Error> {
-        let Fetched { request, page } = fetched;
+        let Fetched { request, page, walk } = fetched;
+        if let (Ok(part), Some(walk)) = (&page, walk) {
+            return self.take_in_part(request, part, *walk, out).await;
+        }
         let room = self.client.decide(|limits, now| self.schedule.back(&request, limits, now));
         let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
             return Ok(());
@@ -203,6 +223,29 @@ impl Backfill {
             }
             Err(error) => self.take_in_failure(&request, Failure::Stream(error), out).await,
         }
+    }
+
+    /// Emits a part of what is read under a page of parents, and goes on.
+    async fn take_in_part(
+        &mut self,
+        request: PageRequest,
+        part: &Page,
+        walk: Walk,
+        out: &mut Emitter,
+    ) -> Result<(), Error> {
+        let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
+            return Ok(());
+        };
+        if stream.ended {
+            self.client.decide(|limits, now| self.schedule.back(&request, limits, now));
+            return Ok(());
+        }
+        report::start(stream, out).await?;
+        stream.part_arrived(part);
+        report::records(&stream.name, part, 0, out).await?;
+        let client = Arc::clone(&self.client);
+        self.pages.spawn(async move { Fetched::walked(request, walk, &client).await });
+        Ok(())
     }
 
     async fn take_in_failure(
@@ -246,8 +289,44 @@ impl Backfill {
     }
 }
 
-/// A page, with whole objects if their stream is named.
+impl Frames {
+    fn new(stream: &StreamPlan, account_id: &str, expand: bool) -> Self {
+        // A list that goes on by token has no need of an order.
+        let sort_field = stream.facts.sort_field.as_deref().filter(|_| !stream.facts.v2);
+        let children = stream.children.iter();
+        let lists = stream.keyed.as_ref().map(|keyed| {
+            let frame = Frame::new(&stream.name, account_id, None);
+            Arc::new(Lists::new(keyed, frame, expand))
+        });
+        Self {
+            own: Frame::new(&stream.facts.name, account_id, sort_field),
+            children: children.map(|child| ChildFrame::new(child, account_id)).collect(),
+            lists,
+        }
+    }
+}
+
+/// A page, with whole objects if their stream is named; of parents, what is read under them.
 async fn fetch(
+    client: &Client,
+    call: &Call,
+    frames: &Frames,
+    expand: Option<String>,
+    request: PageRequest,
+) -> Fetched {
+    let Some(lists) = &frames.lists else {
+        return Fetched::whole(request, own_page(client, call, frames, expand).await);
+    };
+    match client.stamped_page(call, &frames.own).await {
+        Ok((page, stamp)) => {
+            let walk = Walk::new(Arc::clone(lists), page, stamp, request.left);
+            Fetched::walked(request, walk, client).await
+        }
+        Err(failure) => Fetched::whole(request, Err(failure)),
+    }
+}
+
+async fn own_page(
     client: &Client,
     call: &Call,
     frames: &Frames,
@@ -267,6 +346,13 @@ fn lost_task(error: tokio::task::JoinError) -> Error {
 
 /// Why a name in the catalog cannot be read.
 fn unreadable(name: &str, catalogue: &Catalogue) -> Error {
+    if let Some(keyed) = catalogue.keyed(name) {
+        let cost = child_streams::cost(keyed, catalogue);
+        return Error::config(format!(
+            "reading `{name}`: it is read only where `child_streams` names it ({cost})"
+        ))
+        .hint("name it in `child_streams` of the configuration");
+    }
     match catalogue.child(name) {
         Some(child) => Error::config(format!(
             "reading `{name}`: its objects come with those of `{}`, which is not in the catalog",

@@ -13,3 +13,4 @@ mod simulation;
 
 pub(crate) use driver::{Backfill, open};
 pub(crate) use start::{Start, Wishes};
+pub(crate) use stream::Keyed;

@@ -5,7 +5,7 @@ use stripe_api::Catalogue;
 
 use super::*;
 use crate::backfill::{Start, Wishes};
-use crate::page::{Frame, Page, Stamp};
+use crate::page::{Frame, Offspring, Page, Stamp};
 
 const NOW: Timestamp = Timestamp::from_seconds(2_000_000);
 
@@ -153,4 +153,39 @@ fn the_top_of_a_list_without_a_filter_is_read_until_the_first_object_that_is_old
     let page = page(&[old_end + 50, old_end - 300, old_end - 301, 7], true);
     let arrival = later.streams[0].arrived(&request, &page, 0).unwrap();
     assert_eq!((arrival.emit, arrival.complete), (2, true));
+}
+
+#[test]
+fn a_page_of_parents_counts_as_read_with_the_lists_under_it() {
+    let child_streams = ["customer_tax_ids".to_owned()].into();
+    let backfill_limit = Some(5);
+    let wishes = Wishes { child_streams, backfill_limit, ..Wishes::new(Catalogue::embedded()) };
+    let mut plan = plan(&["customer_tax_ids"], &wishes);
+    let first = plan.ask(0).unwrap();
+    assert!(first.query.contains(&("limit".to_owned(), "50".to_owned())), "of parents");
+    assert_eq!(first.left, Some(5));
+    let offspring = |count: u64| Offspring { lines: b"{}\n".to_vec(), count };
+    plan.streams[0].part_arrived(&Page::of_offspring(offspring(3)));
+    let mut cut = page(&[900, 800, 700], true);
+    cut.cut_off(1);
+    cut.bring(offspring(2));
+    let arrival = plan.streams[0].arrived(&first, &cut, 0).unwrap();
+    assert_eq!(arrival.state.remaining[0].cursor.as_deref(), Some("x900_0"));
+    assert!(!arrival.complete && plan.streams[0].is_done(), "the limit is reached");
+}
+
+#[test]
+fn a_page_of_parents_of_which_none_was_read_is_asked_for_again() {
+    let child_streams = ["customer_tax_ids".to_owned()].into();
+    let mut plan = plan(
+        &["customer_tax_ids"],
+        &Wishes { child_streams, ..Wishes::new(Catalogue::embedded()) },
+    );
+    let first = plan.ask(0).unwrap();
+    let mut cut = page(&[900], false);
+    cut.cut_off(0);
+    cut.bring(Offspring::default());
+    let arrival = plan.streams[0].arrived(&first, &cut, 0).unwrap();
+    assert_eq!((arrival.emit, arrival.complete), (0, false));
+    assert_eq!(plan.ask(0).unwrap().query, first.query);
 }

@@ -32,17 +32,13 @@ pub(crate) async fn page(
     out: &mut Emitter,
 ) -> Result<(), Error> {
     let name = &stream.name;
-    let count = u64::try_from(arrival.emit).unwrap_or(u64::MAX);
     if arrival.found_disorder {
         let text = format!(
             "the list of `{name}` is not in order of time: what is left of it is read page after page"
         );
         out.log(Level::Warn, text).await?;
     }
-    let mut uncounted = count;
-    for piece in page.lines(arrival.emit) {
-        out.record_lines(name, piece, std::mem::take(&mut uncounted)).await?;
-    }
+    records(name, page, arrival.emit, out).await?;
     for (frame, child) in stream.children.iter().enumerate() {
         for brood in page.broods(arrival.emit, frame) {
             out.record_lines(&child.facts.name, &brood.lines, brood.count).await?;
@@ -56,6 +52,20 @@ pub(crate) async fn page(
         if arrival.complete {
             out.complete(name).await?;
         }
+    }
+    Ok(())
+}
+
+/// Emits the records of the first `count` objects of a page.
+pub(crate) async fn records(
+    name: &str,
+    page: &Page,
+    count: usize,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    let (pieces, mut uncounted) = page.records(count);
+    for piece in pieces {
+        out.record_lines(name, piece, std::mem::take(&mut uncounted)).await?;
     }
     Ok(())
 }

@@ -1,16 +1,16 @@
 //! What a run begins with: the plan, and the place from which changes are read later. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use connector::ReadRequest;
 use protocol::{ConfiguredStream, SourceState, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stripe_api::{Catalogue, ChildStream, Freshness, StreamFacts};
+use stripe_api::{Catalogue, ChildStream, Freshness, KeyedStream, StreamFacts};
 
 use super::manner::Manner;
 use super::plan::Plan;
-use super::stream::StreamPlan;
+use super::stream::{Keyed, StreamPlan};
 use crate::ranges::{self, Bounds, RangeSet, StreamState};
 
 /// State of the source as a whole.
@@ -39,6 +39,8 @@ pub(crate) struct Wishes {
     pub(crate) api_version: String,
     /// Whether lists inside objects are made whole.
     pub(crate) expand_lists: bool,
+    /// The streams of lists under parents that are read.
+    pub(crate) child_streams: BTreeSet<String>,
 }
 
 impl Wishes {
@@ -52,6 +54,7 @@ impl Wishes {
             relist_every: 86_400,
             api_version: catalogue.api_version.clone(),
             expand_lists: true,
+            child_streams: BTreeSet::new(),
         }
     }
 }
@@ -71,6 +74,14 @@ pub(crate) struct Start {
     pub(crate) catalogue: &'static Catalogue,
 }
 
+/// What is asked of one stream at a time of Stripe's clock.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a ReadRequest,
+    configured: &'a ConfiguredStream,
+    now: Timestamp,
+}
+
 impl Start {
     /// Plans a run at `now` of Stripe's clock.
     pub(crate) fn new(request: &ReadRequest, wishes: &Wishes, now: Timestamp) -> Self {
@@ -87,6 +98,11 @@ impl Start {
             if child.is_some_and(|child| is_selected(request, &child.parent)) {
                 continue;
             }
+            let keyed = wishes.catalogue.keyed(name);
+            if let Some(keyed) = keyed.filter(|_| wishes.child_streams.contains(name)) {
+                start.under_parents(Asked { request, configured, now }, keyed, wishes);
+                continue;
+            }
             let Some(facts) = wishes.catalogue.list(name) else {
                 start.unknown.push(name.clone());
                 continue;
@@ -101,7 +117,8 @@ impl Start {
             for child in &children {
                 earlier.push(start.earlier(&request.state, &child.facts.name));
             }
-            let set = range_set(facts, configured, &earlier, wishes, now);
+            let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
+            let set = range_set(facts, bounds, &earlier, wishes);
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
             let mut plan = StreamPlan::new(name.clone(), facts, set, params, limit);
@@ -109,6 +126,30 @@ impl Start {
             start.plan.streams.push(plan);
         }
         start
+    }
+
+    /// Plans a stream that is read parent by parent, if its parents are known.
+    fn under_parents(&mut self, asked: Asked<'_>, keyed: &'static KeyedStream, wishes: &Wishes) {
+        let Asked { request, configured, now } = asked;
+        let name = &configured.stream.name;
+        let Some(facts) = wishes.catalogue.list(&keyed.parent) else {
+            self.unknown.push(name.clone());
+            return;
+        };
+        let earlier = self.earlier(&request.state, name);
+        let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
+        let is_known = earlier.is_some();
+        let set = match keyed.facts.freshness {
+            Freshness::Relist => listed_again(facts, bounds, earlier.as_ref(), wishes),
+            Freshness::Events | Freshness::Immutable => {
+                range_set(facts, bounds, &[earlier], wishes)
+            }
+        };
+        let limit = configured.backfill_limit.or(wishes.backfill_limit);
+        let own = params(&keyed.facts, wishes.list_params.get(name));
+        let plan = StreamPlan::new(name.clone(), facts, set, params(facts, None), limit);
+        let keyed = Keyed { stream: keyed, params: own, is_known };
+        self.plan.streams.push(plan.under_parents(keyed));
     }
 
     fn earlier(&mut self, state: &SourceState, name: &str) -> Option<StreamState> {
@@ -162,31 +203,40 @@ fn has_events_cursor(state: &SourceState) -> bool {
 
 fn range_set(
     facts: &StreamFacts,
-    configured: &ConfiguredStream,
+    bounds: Bounds,
     earlier: &[Option<StreamState>],
     wishes: &Wishes,
-    now: Timestamp,
 ) -> RangeSet {
     let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
-    let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
     if facts.takes_time() {
         let family: Vec<Option<&StreamState>> = earlier.iter().map(Option::as_ref).collect();
         return RangeSet::of_family(&family, bounds, earliest);
     }
     let earlier = earlier.first().and_then(Option::as_ref);
-    let mut bounds = bounds.whole_list();
     let grows_on_top = facts.sort_field.is_some() && facts.freshness != Freshness::Relist;
-    let Some(earlier) = earlier.filter(|_| !grows_on_top) else {
-        return RangeSet::new(earlier, bounds, earliest);
-    };
-    // Nothing tells what is new of it but the whole list. One that is being read is read to its end
-    // first: its state goes on to say when that began.
+    if grows_on_top {
+        return RangeSet::new(earlier, bounds.whole_list(), earliest);
+    }
+    listed_again(facts, bounds, earlier, wishes)
+}
+
+/// What is left of a list of which nothing else tells what is new: all of it, now and then.
+fn listed_again(
+    facts: &StreamFacts,
+    bounds: Bounds,
+    earlier: Option<&StreamState>,
+    wishes: &Wishes,
+) -> RangeSet {
+    let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
+    let mut bounds = if facts.takes_time() { bounds } else { bounds.whole_list() };
+    let Some(earlier) = earlier else { return RangeSet::new(None, bounds, earliest) };
+    // One that is being read is read to its end first: its state goes on to say when that began.
     let listed = earlier.accounted_range.lt;
     let age = bounds.span.lt.millis().saturating_sub(listed.millis());
     if earlier.remaining.is_empty() && age >= wishes.relist_every.saturating_mul(1000) {
         return RangeSet::new(None, bounds, earliest);
     }
-    bounds.span.lt = bounds.span.lt.min(listed);
+    bounds.span.lt = bounds.span.lt.min(listed).max(bounds.span.gte);
     RangeSet::new(Some(earlier), bounds, earliest)
 }
 

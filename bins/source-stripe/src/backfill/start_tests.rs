@@ -7,6 +7,10 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
 fn start(names: &[&str], state: Value) -> Start {
+    start_with(names, state, &Wishes::new(Catalogue::embedded()))
+}
+
+fn start_with(names: &[&str], state: Value, wishes: &Wishes) -> Start {
     let stream = |name: &&str| {
         let stream =
             json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
@@ -15,7 +19,7 @@ fn start(names: &[&str], state: Value) -> Start {
     let catalog = ConfiguredCatalog { streams: names.iter().map(stream).collect() };
     let state = serde_json::from_value(state).unwrap();
     let request = ReadRequest { catalog, state, follow: false, input: Input::empty() };
-    Start::new(&request, &Wishes::new(Catalogue::embedded()), NOW)
+    Start::new(&request, wishes, NOW)
 }
 
 fn done_until(lt: &str) -> Value {
@@ -107,4 +111,30 @@ fn a_change_of_what_a_copy_was_filled_with_is_told() {
     );
     assert!(told[1].contains("`expand_lists` false, which is true now"), "{told:?}");
     assert!(told[2].contains("other `fields` of `customers`:"), "{told:?}");
+}
+
+#[test]
+fn a_stream_under_parents_has_ranges_over_its_parents() {
+    let names = ["customer_tax_ids", "product_features", "credit_note_line_items"];
+    let wishes = Wishes {
+        child_streams: names.map(str::to_owned).into(),
+        ..Wishes::new(Catalogue::embedded())
+    };
+    let until = done_until("1970-01-05T00:00:00Z");
+    let state =
+        |until: &Value| json!({"streams": {names[0]: until, names[1]: until, names[2]: until}});
+    let begun = start_with(&names, state(&until), &wishes);
+    let gte = |index: usize| begun.plan.streams[index].state().remaining[0].gte.seconds_floor();
+    let new_parents = 4 * 86_400 - 300;
+    assert_eq!([gte(0), gte(1), gte(2)], [new_parents, 0, new_parents]);
+    let of_late = done_until("1970-01-12T00:00:00Z");
+    let begun = start_with(&names, state(&of_late), &wishes);
+    let read: Vec<bool> = begun.plan.streams.iter().map(StreamPlan::is_read).collect();
+    assert_eq!(read, [false, true, false], "what is listed again is not listed every hour");
+}
+
+#[test]
+fn a_stream_under_parents_that_nobody_named_is_not_read() {
+    let begun = start(&["customer_tax_ids", "customers"], json!({}));
+    assert_eq!(begun.unknown, ["customer_tax_ids"]);
 }

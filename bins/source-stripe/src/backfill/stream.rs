@@ -1,13 +1,15 @@
 //! One stream of a backfill: what to ask for next, and what a page changes. Pure.
 
 use connector::Error;
-use stripe_api::{ChildStream, StreamFacts};
+use stripe_api::{ChildStream, KeyedStream, StreamFacts};
 
 use crate::page::Page;
 use crate::ranges::{Position, RangeId, RangeSet, Seen, Span, StreamState, Window};
 
 /// Most objects a page may hold (<https://docs.stripe.com/api/pagination>).
 const PAGE: usize = 100;
+/// Parents a page may hold whose lists are read: a run that is cut off reads so many again.
+const PARENTS: usize = 50;
 /// Bytes a page is taken to have before one was seen.
 const FIRST_PAGE_BYTES: usize = 256 * 1024;
 /// Above this a stream's pages are made smaller.
@@ -23,8 +25,11 @@ const TOLD_EVERY: u64 = 4;
 pub(crate) struct StreamPlan {
     /// Its name in the catalog.
     pub(crate) name: String,
-    /// What the catalogue knows of it.
+    /// What the catalogue knows of its list: of a stream that is read parent by parent, that of the
+    /// parents.
     pub(crate) facts: &'static StreamFacts,
+    /// How it is read parent by parent, if it is.
+    pub(crate) keyed: Option<Keyed>,
     /// The streams that are fed from its objects.
     pub(crate) children: Vec<&'static ChildStream>,
     /// Pages asked for so far.
@@ -40,6 +45,17 @@ pub(crate) struct StreamPlan {
     page_bytes: usize,
 }
 
+/// How a stream is read parent by parent.
+#[derive(Debug, Clone)]
+pub(crate) struct Keyed {
+    /// What the catalogue knows of it.
+    pub(crate) stream: &'static KeyedStream,
+    /// Further parameters of the requests under parents.
+    pub(crate) params: Vec<(String, String)>,
+    /// Whether it was read before, so that objects may be gone since.
+    pub(crate) is_known: bool,
+}
+
 /// A page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageRequest {
@@ -53,6 +69,8 @@ pub(crate) struct PageRequest {
     pub(crate) cursor: Option<String>,
     /// Bytes that the answer is expected to have.
     pub(crate) reserved: usize,
+    /// Most records that may still be read.
+    pub(crate) left: Option<u64>,
 }
 
 /// What a page means for its stream; the state is that after its records.
@@ -72,7 +90,7 @@ pub(crate) struct Arrival {
 
 impl StreamPlan {
     /// A stream with what is left of it, further parameters, and most records to read.
-    pub(crate) const fn new(
+    pub(crate) fn new(
         name: String,
         facts: &'static StreamFacts,
         set: RangeSet,
@@ -81,10 +99,11 @@ impl StreamPlan {
     ) -> Self {
         let (page_limit, page_bytes) = (PAGE, FIRST_PAGE_BYTES);
         let (asked, started, ended) = (0, false, false);
-        let children = Vec::new();
+        let (keyed, children) = (None, Vec::new());
         Self {
             name,
             facts,
+            keyed,
             children,
             asked,
             started,
@@ -95,6 +114,11 @@ impl StreamPlan {
             page_limit,
             page_bytes,
         }
+    }
+
+    /// The same, read parent by parent.
+    pub(crate) fn under_parents(self, keyed: Keyed) -> Self {
+        Self { keyed: Some(keyed), page_limit: PARENTS, ..self }
     }
 
     /// Whether a page of it can be asked for now. With a limit of records pages come one by one.
@@ -180,7 +204,8 @@ impl StreamPlan {
             Position::After(_) | Position::Top => None,
         };
         let query = self.query(window, cursor.as_deref());
-        Some(PageRequest { stream, range, query, cursor, reserved: self.page_bytes })
+        let (reserved, left) = (self.page_bytes, self.left);
+        Some(PageRequest { stream, range, query, cursor, reserved, left })
     }
 
     fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {
@@ -200,7 +225,8 @@ impl StreamPlan {
     }
 
     fn next_limit(&self) -> usize {
-        let left = self.left.map_or(PAGE, |left| usize::try_from(left).unwrap_or(PAGE));
+        let left = self.left.filter(|_| self.keyed.is_none());
+        let left = left.map_or(PAGE, |left| usize::try_from(left).unwrap_or(PAGE));
         self.page_limit.min(left).max(1)
     }
 
@@ -216,7 +242,9 @@ impl StreamPlan {
         room: usize,
     ) -> Result<Arrival, Error> {
         self.refuse_loop(request, page)?;
-        let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        // What parents have is limited while it is read.
+        let left = self.left.filter(|_| self.keyed.is_none());
+        let most = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let mut sorts: Vec<Option<i64>> = page.items().iter().map(|item| item.sort).collect();
         let wanted = self.wanted(request.range, &sorts);
         let emit = wanted.min(most);
@@ -225,7 +253,7 @@ impl StreamPlan {
         let has_more = emit < wanted || (page.has_more && wanted == page.len());
         let seen = Seen { sorts: &sorts, last_id: last_id.as_deref(), has_more };
         let step = self.set.arrived(request.range, seen);
-        let emitted = u64::try_from(emit).unwrap_or(u64::MAX);
+        let (_, emitted) = page.records(emit);
         self.left = self.left.map(|left| left.saturating_sub(emitted));
         self.learn_size(page);
         if room > 0 && step.finished.is_none() {
@@ -277,7 +305,7 @@ impl StreamPlan {
 
     fn refuse_loop(&self, request: &PageRequest, page: &Page) -> Result<(), Error> {
         let last = self.place(page, page.len());
-        let why = if page.has_more && page.len() == 0 {
+        let why = if page.has_more && page.len() == 0 && !page.is_cut() {
             "the list says that it goes on, and is empty"
         } else if page.has_more && !self.facts.has_pages() {
             "the list says that it goes on, and takes no cursor"
@@ -287,6 +315,14 @@ impl StreamPlan {
             return Ok(());
         };
         Err(self.astray(why))
+    }
+
+    /// Takes in a part of what is read under a page of parents: its records are emitted, and count
+    /// as read only with the page.
+    pub(crate) fn part_arrived(&mut self, page: &Page) {
+        let (_, emitted) = page.records(0);
+        self.left = self.left.map(|left| left.saturating_sub(emitted));
+        self.page_bytes = self.page_bytes.max(page.bytes());
     }
 
     /// Splits a range into as many parts as there is room for, unless little is left of it.
@@ -303,6 +339,10 @@ impl StreamPlan {
     }
 
     fn learn_size(&mut self, page: &Page) {
+        if self.keyed.is_some() {
+            self.page_bytes = self.page_bytes.max(page.bytes());
+            return;
+        }
         self.page_bytes = if page.len() < self.page_limit {
             self.page_bytes.max(page.bytes())
         } else {

@@ -41,6 +41,19 @@ pub(crate) struct Page {
     left_cut: Vec<String>,
     /// Children: of which object, of which frame, and they.
     broods: Vec<(usize, usize, Brood)>,
+    /// What was read under its objects, where it is a page of parents.
+    offspring: Option<Offspring>,
+    /// Whether it was cut before its end.
+    is_cut: bool,
+}
+
+/// Objects read under parents, ready to be emitted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Offspring {
+    /// Their record lines.
+    pub(crate) lines: Vec<u8>,
+    /// How many they are.
+    pub(crate) count: u64,
 }
 
 /// One object of a page.
@@ -117,6 +130,30 @@ impl Page {
         pieces
     }
 
+    /// What is to be emitted for its first `count` objects: record lines in pieces, and how many
+    /// records they are. Of a page of parents it is what was read under them.
+    pub(crate) fn records(&self, count: usize) -> (Vec<&[u8]>, u64) {
+        match &self.offspring {
+            Some(offspring) => (vec![offspring.lines.as_slice()], offspring.count),
+            None => (self.lines(count), u64::try_from(count).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// Makes it a page of parents: what was read under them takes the place of their own lines.
+    pub(crate) fn bring(&mut self, offspring: Offspring) {
+        self.offspring = Some(offspring);
+    }
+
+    /// A page of nothing but what was read under parents.
+    pub(crate) fn of_offspring(offspring: Offspring) -> Self {
+        Self { offspring: Some(offspring), ..Self::default() }
+    }
+
+    /// Takes over why lists are cut inside objects of another page.
+    pub(crate) fn take_over_cuts(&mut self, other: &Self) {
+        self.left_cut.extend_from_slice(&other.left_cut);
+    }
+
     /// The line of object `index`, if there is one.
     pub(crate) fn line(&self, index: usize) -> Option<&[u8]> {
         let own = || self.lines.get(self.start(index)..self.items.get(index)?.end);
@@ -157,8 +194,14 @@ impl Page {
     /// Leaves out the objects from `count` on: they are for another page.
     pub(crate) fn cut_off(&mut self, count: usize) {
         self.has_more |= count < self.items.len();
+        self.is_cut |= count < self.items.len();
         self.next = None;
         self.items.truncate(count);
+    }
+
+    /// Whether objects were left out at its end.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Why lists inside its objects do not show everything, one reason a list.
@@ -168,6 +211,9 @@ impl Page {
 
     /// Bytes it takes while it waits.
     pub(crate) fn bytes(&self) -> usize {
+        if let Some(offspring) = &self.offspring {
+            return offspring.lines.len();
+        }
         let broods = self.broods.iter().map(|(_, _, brood)| brood.lines.len());
         self.lines.len().saturating_add(self.replaced.values().map(Vec::len).chain(broods).sum())
     }

@@ -55,6 +55,12 @@ impl Fake {
         answer.error_for_status().unwrap().text().await.unwrap()
     }
 
+    /// Changes what it holds, as the body of `POST /__mutate` says.
+    pub(crate) async fn mutate(&self, changes: &Value) {
+        let request = client().post(format!("{}/__mutate", self.url)).body(changes.to_string());
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
     async fn get(&self, path: &str) -> String {
         let answer = client().get(format!("{}{path}", self.url)).send().await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()
@@ -67,9 +73,16 @@ fn client() -> reqwest::Client {
 }
 
 fn by_id(lines: &str) -> BTreeMap<String, String> {
-    let id = |line: &str| {
-        let object: Value = serde_json::from_str(line).unwrap();
-        object["id"].as_str().unwrap().to_owned()
-    };
+    let id = |line: &str| key(&serde_json::from_str(line).unwrap());
     lines.lines().map(|line| (id(line), line.to_owned())).collect()
+}
+
+/// What tells an object from the others of its stream: capabilities are called the same in every
+/// account.
+pub(crate) fn key(object: &Value) -> String {
+    let id = object["id"].as_str().unwrap();
+    match object["object"] == "capability" {
+        true => format!("{id} of {}", object["account"].as_str().unwrap()),
+        false => id.to_owned(),
+    }
 }

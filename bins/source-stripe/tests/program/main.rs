@@ -3,6 +3,7 @@
 
 mod check;
 mod children;
+mod easily_missed;
 mod fake;
 mod faults;
 mod nested;
@@ -13,4 +14,5 @@ mod scripted;
 mod setup;
 mod stop;
 mod trouble;
+mod under_parents;
 mod v2;

@@ -6,6 +6,8 @@ use protocol::{Kind, Line};
 use serde_json::{Map, Value, json};
 use testkit::program::{Finished, Program};
 
+use crate::fake::key;
+
 /// The configuration for a server, with more keys or others.
 pub(crate) fn config(url: &str, more: Value) -> Value {
     let mut config = json!({
@@ -95,7 +97,7 @@ impl Copied {
     fn keep(&mut self, records: Vec<(String, String)>) {
         for (stream, data) in records {
             let object: Value = serde_json::from_str(&data).unwrap();
-            self.records.entry(stream).or_default().insert(text(&object["id"]), data);
+            self.records.entry(stream).or_default().insert(key(&object), data);
         }
     }
 
