@@ -103,8 +103,11 @@ fn indented(statement: &str) -> String {
 const WHOLE: &str = "the whole list each time";
 
 /// What a later run costs, from what the source says of a stream's freshness.
-pub(crate) fn cost(stream: &Stream) -> &'static str {
+pub(crate) fn cost(stream: &Stream) -> &str {
     let metadata = |key: &str| stream.metadata.as_ref().and_then(|metadata| metadata.get(key));
+    if let Some(told) = metadata("cost").and_then(Value::as_str) {
+        return told;
+    }
     if metadata("parent").is_some_and(|parent| !parent.is_null()) {
         return "a request for each parent";
     }

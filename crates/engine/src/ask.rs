@@ -4,7 +4,7 @@ use protocol::{
     Catalog, Class, ConnectionStatus, Log, Message, Stream, StreamRunStatus, Timestamp,
 };
 
-use crate::catalog::{is_limited, select};
+use crate::catalog::{is_limited, select, unselected};
 use crate::client::Opening;
 use crate::config::{Config, is_secret};
 use crate::failure::Failure;
@@ -34,7 +34,8 @@ pub async fn check(
         None => None,
         Some(job) => {
             let discovered = connector.discover(&host.launcher, config).await?.0;
-            Some(select(&discovered, &job.streams).map_err(Failure::config)?)
+            let chosen = select(&discovered, &job.streams);
+            Some(chosen.map_err(|error| unselected(&error, &opened.spec))?)
         }
     };
     let (status, answer) = connector.check(&host.launcher, config, catalog.as_ref()).await?;
@@ -102,7 +103,8 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
     let config = &destination.config.config;
     destination.connector.check(&host.launcher, config, None).await?;
     let discovered = source.connector.discover(&host.launcher, &source.config.config).await?.0;
-    let mut catalog = select(&discovered, &job.streams).map_err(Failure::config)?;
+    let mut catalog =
+        select(&discovered, &job.streams).map_err(|error| unselected(&error, &source.spec))?;
     narrow(&mut catalog, job.defaults);
     let mut keeper = Keeper::find(job, host).await?;
     let state = keeper.export().await?;

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    Catalog, ConfiguredCatalog, ConfiguredStream, SelectedStream, Stream, TimeRange, Timestamp,
+    Catalog, ConfiguredCatalog, ConfiguredStream, SelectedStream, Spec, Stream, TimeRange,
+    Timestamp,
 };
 use serde_json::{Map, Value};
 
+use crate::config;
+use crate::failure::Failure;
 use crate::nearest::{hint, nearest};
 
 /// Why a selection does not fit what the source has.
@@ -36,6 +39,24 @@ pub enum CatalogError {
     /// Everything was left out.
     #[error("no stream is selected; leave out less, or name streams with `--streams`")]
     Nothing,
+}
+
+/// What to tell of a selection that does not fit: a stream may be there only where the source's
+/// configuration names it.
+pub(crate) fn unselected(error: &CatalogError, spec: &Spec) -> Failure {
+    let named = match error {
+        CatalogError::UnknownStream { name, .. } => {
+            config::key_that_names(spec, name).map(|key| (key, name))
+        }
+        CatalogError::UnknownField { .. } | CatalogError::Nothing => None,
+    };
+    match named {
+        Some((key, name)) => Failure::config(format!(
+            "`{name}` is a stream only where `{key}` of the source names it; \
+             add `--source.{key} {name}`"
+        )),
+        None => Failure::config(error),
+    }
 }
 
 /// Chooses streams of `discovered`, in its order.
@@ -340,6 +361,27 @@ mod tests {
         );
         assert!(names("zz*").unwrap_err().contains("unknown stream `zz*`;"));
         assert!(names("-*").unwrap_err().contains("no stream is selected"));
+    }
+
+    #[test]
+    fn a_stream_that_the_configuration_has_to_name_is_told_with_the_key() {
+        let spec = Spec::new(json!({"properties": {
+            "key": {"examples": ["customer_tax_ids"]},
+            "child_streams": {"anyOf": [
+                {"type": "array", "items": {"type": "string", "examples": ["customer_tax_ids"]}},
+                {"type": "string"},
+            ]},
+        }}));
+        let told = |name: &str| {
+            let wanted = [serde_json::from_value(json!({"name": name})).unwrap()];
+            unselected(&select(&discovered(), &wanted).unwrap_err(), &spec).message
+        };
+        assert_eq!(
+            told("customer_tax_ids"),
+            "`customer_tax_ids` is a stream only where `child_streams` of the source names it; \
+             add `--source.child_streams customer_tax_ids`"
+        );
+        assert!(told("custmers").starts_with("unknown stream `custmers`; did you mean"));
     }
 
     #[test]

@@ -140,6 +140,20 @@ fn coerce_to(schema: &Value, text: &str) -> Value {
     Value::from(text)
 }
 
+/// The key whose lists may name `name`, as far as the spec gives names.
+#[must_use]
+pub(crate) fn key_that_names<'s>(spec: &'s Spec, name: &str) -> Option<&'s str> {
+    let properties = schema::properties(&spec.config)?;
+    properties.iter().find(|(_, schema)| names(schema, name)).map(|(key, _)| key.as_str())
+}
+
+fn names(schema: &Value, name: &str) -> bool {
+    let parts = ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()).flatten();
+    let known = ["enum", "examples"].iter().filter_map(|key| schema.get("items")?.get(*key));
+    let mut known = known.filter_map(Value::as_array).flatten();
+    known.any(|known| known.as_str() == Some(name)) || parts.into_iter().any(|s| names(s, name))
+}
+
 fn property<'s>(spec: &'s Spec, key: &str) -> Option<&'s Value> {
     schema::properties(&spec.config)?.get(key)
 }

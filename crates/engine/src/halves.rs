@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::call::Connector;
-use crate::catalog::select;
+use crate::catalog::{select, unselected};
 use crate::child::Child;
 use crate::failure::{Failure, Side, chain};
 use crate::gate::{Gate, Note};
@@ -37,7 +37,8 @@ pub async fn read(
     let source = Box::pin(host.open(Role::Source, &job.source)).await?;
     let connector = &source.connector;
     let asked = connector.discover(&host.launcher, &source.config.config).await;
-    let mut catalog = select(&asked?.0, &job.streams).map_err(Failure::config)?;
+    let mut catalog =
+        select(&asked?.0, &job.streams).map_err(|error| unselected(&error, &source.spec))?;
     narrow(&mut catalog, job.defaults);
     let mut documents = vec![
         connector.document("--config", &source.config.config)?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message};
 use tokio::time::interval;
 
-use crate::catalog::select;
+use crate::catalog::{select, unselected};
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::control::{adopt, kept_for, load_secrets, secrets_file};
@@ -64,7 +64,8 @@ pub(crate) async fn ready<C: Client>(
         discovered = discover(host, &source, desk).await?;
     }
     host.complete(Role::Destination, &mut destination, &own(Role::Destination)?)?;
-    let mut catalog = select(&discovered, &job.streams).map_err(Failure::config)?;
+    let mut catalog =
+        select(&discovered, &job.streams).map_err(|error| unselected(&error, &source.spec))?;
     narrow(&mut catalog, job.defaults);
     mark_run(&mut destination, &host.run_id);
     desk.pipeline = kept.pipeline.clone();

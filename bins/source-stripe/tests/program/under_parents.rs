@@ -130,7 +130,8 @@ async fn a_key_that_may_not_read_them_skips_the_stream_and_names_the_permission(
         .args(["--catalog", &catalog.to_string()]);
     let logs = texts(&check.run("").await.expect_code(0), "log", "message");
     assert_eq!(logs[0], "`customers`: ok");
-    assert!(logs[1].starts_with("`customer_tax_ids`: permission missing: "), "{}", logs[1]);
+    let missing = "`customer_tax_ids`: permission `rak_tax_id_read` missing: ";
+    assert!(logs[1].starts_with(missing), "{}", logs[1]);
 }
 
 #[tokio::test]
@@ -186,7 +187,7 @@ async fn a_parent_that_went_meanwhile_is_no_failure() {
 
 #[tokio::test]
 async fn a_parent_with_thousands_is_handed_over_in_parts() {
-    const PAGES: usize = 200;
+    const PAGES: usize = 60;
     let filler = "x".repeat(400);
     let server = Scripted::start(move |asked| {
         if asked.path == "/v1/customers" {
@@ -204,7 +205,7 @@ async fn a_parent_with_thousands_is_handed_over_in_parts() {
     while let Some(line) = running.line().await {
         if records == 0 && line.starts_with(r#"{"type":"record""#) {
             let asked = server.asked().len();
-            assert!(asked < PAGES / 4, "{asked} requests before the first record is read");
+            assert!(asked < PAGES / 2, "{asked} requests before the first record is read");
         }
         records += usize::from(line.starts_with(r#"{"type":"record""#));
         states += usize::from(line.contains(r#""state_type":"stream""#));
