@@ -344,6 +344,9 @@ pub(crate) struct ReadArgs {
     /// Only what was created before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
+    /// Go on with what changes until it is stopped
+    #[arg(long, conflicts_with = "until")]
+    pub(crate) follow: bool,
     /// Go on from this state, as `state export` or an `eof` message holds it
     #[arg(long, value_name = "JSON|FILE|-")]
     pub(crate) from_state: Option<String>,

@@ -26,6 +26,7 @@ pub(crate) async fn read(
         backfill_limit: args.backfill_limit,
         time_range: span(args.since.as_deref(), args.until.as_deref())?,
     };
+    job.follow = args.follow;
     let state = match &args.from_state {
         Some(text) => state::read(text)?.source,
         None => SourceState::default(),

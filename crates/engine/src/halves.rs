@@ -47,9 +47,11 @@ pub async fn read(
     if !state.is_empty() {
         documents.push(connector.document("--state", state)?);
     }
-    let mut child = connector.start(&host.launcher, "read", &documents, false)?;
+    let verb = if job.follow { "read --follow" } else { "read" };
+    let mut child = connector.start(&host.launcher, verb, &documents, false)?;
     let stdout = child.take_stdout().ok_or_else(no_pipe)?;
     let gate = Gate::new(&catalog, &format!("source/{}", source.config.connector_type));
+    let gate = if job.follow { gate.following() } else { gate };
     let (sender, mut notes) = mpsc::channel(256);
     let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
     let mut pumping = JoinSet::new();

@@ -62,6 +62,17 @@ async fn sigterm_is_a_clean_end_and_the_next_start_goes_on() {
 }
 
 #[tokio::test]
+async fn one_half_of_the_pipe_follows_too() {
+    let desk = Desk::new(LIVE, "exit 3");
+    let read = desk.command("read").args(["--stripe-api-key", crate::desk::CANARY, "--follow"]);
+    let mut running = read.start();
+    running.message(|message| message["source_state"]["data"]["n"] == 2).await;
+    running.signal(Signal::TERM);
+    let stopped = running.finish().await.expect_code(0);
+    assert_eq!(stopped.of_type("record").len(), 2);
+}
+
+#[tokio::test]
 async fn limits_do_not_go_with_it() {
     let desk = Desk::usual();
     let limits = ["--time-limit=5", "--state-limit=5", "--until=2026-01-01", "--run-id=x"];
