@@ -17,9 +17,6 @@ const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Objects that each part of a split range is expected to have at least: a split may cost a request.
 const LEAST_PART: f64 = 300.0;
 
-/// Pages after which it is told how far a range was read: for whoever shows it.
-const TOLD_EVERY: u64 = 4;
-
 /// A stream and how far its reading is.
 #[derive(Debug)]
 pub(crate) struct StreamPlan {
@@ -78,7 +75,7 @@ pub(crate) struct PageRequest {
 pub(crate) struct Arrival {
     /// How many of its records to emit, from the first.
     pub(crate) emit: usize,
-    /// A span of time that was read: a whole range or, now and then, what is read of one by now.
+    /// A span of time that was read: a whole range, or what is read of one by now.
     pub(crate) read: Option<Span>,
     /// Whether the list was found to be out of order.
     pub(crate) found_disorder: bool,
@@ -262,7 +259,7 @@ impl StreamPlan {
         self.ended = self.is_done();
         Ok(Arrival {
             emit,
-            read: step.finished.or(step.read.filter(|_| self.asked.is_multiple_of(TOLD_EVERY))),
+            read: step.finished.or(step.read),
             found_disorder: step.found_disorder,
             state: self.set.state(),
             complete: self.is_read(),
