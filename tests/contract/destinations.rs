@@ -38,6 +38,27 @@ async fn setup_tells_the_places_and_a_second_one_the_same() {
 }
 
 #[tokio::test]
+async fn a_dry_run_of_setup_tells_what_it_would_do_and_does_nothing() {
+    for name in ALL {
+        let destination = Connector::named(name).await;
+        if destination.is_source() {
+            continue;
+        }
+        let planned = async || {
+            let run = destination.with_catalog("setup").arg("--dry-run").run("").await;
+            let run = run.expect_code(0);
+            assert_protocol(&run);
+            run.of_type("log").len()
+        };
+        let before = planned().await;
+        assert!(before > 0, "{name}");
+        assert_eq!(planned().await, before, "{name}: nothing was made");
+        destination.with_catalog("setup").run("").await.expect_code(0);
+        assert_eq!(planned().await, 0, "{name}: nothing is left to do");
+    }
+}
+
+#[tokio::test]
 async fn states_come_back_in_order_with_counts_that_add_up() {
     for destination in destinations().await {
         let run = destination.with_catalog("write").run(CUSTOMERS).await.expect_code(0);
