@@ -87,8 +87,9 @@ async fn a_limit_of_records_is_kept_and_the_rest_comes_later() {
     let limited = config(&fake.url, json!({"backfill_limit": 120}));
     let mut copy = copied(&read(&limited, &catalog, None).run("").await.expect_code(0));
     assert_eq!(copy.records["customers"].len(), 120);
-    let statuses: Vec<&str> = copy.statuses.iter().map(|(_, status)| status.as_str()).collect();
-    assert_eq!(statuses, ["start"], "cut off by a limit is no end");
+    let statuses = copy.statuses.iter().map(|(_, status)| status.as_str());
+    let ends: Vec<&str> = statuses.filter(|status| *status != "range_complete").collect();
+    assert_eq!(ends, ["start"], "cut off by a limit is no end");
     assert!(!copy.is_done("customers"));
     let rest = read(&config(&fake.url, json!({})), &catalog, Some(&copy.to_resume()));
     copy.take_in(&rest.run("").await.expect_code(0).stdout);
