@@ -5,18 +5,15 @@
 //! stamp, a page of a list what it was at its stamp or somewhat later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::lines;
 use testkit::postgres::Cluster;
 use testkit::program::Signal;
 
+use crate::asked::Asked;
 use crate::place::{self, Place, gone, object, stub};
 use crate::prune::parent;
-
-/// How long the histories of one kind of place may take together.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A small generator, so that a history can be told by its seed.
 struct Random(u64);
@@ -222,9 +219,11 @@ async fn deliver_through_a_crash(
 #[tokio::test]
 async fn histories_end_as_the_objects_did_whatever_the_server_went_through() {
     let mut cluster = Cluster::start();
-    let begun = Instant::now();
-    let mut seed = 1000;
-    while seed < 1003 || begun.elapsed() < PATIENCE {
+    let asked = Asked::from_environment(1000);
+    if asked.kinds(&[place::POSTGRES]).is_empty() {
+        return;
+    }
+    let through_crashes = async |seed| {
         let place = place::breakable(&cluster).await;
         let (history, mut random) = (history(seed), Random(seed ^ 0xABCD));
         let mut from = 0;
@@ -233,19 +232,18 @@ async fn histories_end_as_the_objects_did_whatever_the_server_went_through() {
             assert_nothing_lacks(&place, &history, from, seed).await;
         }
         assert_ends(&place, &history, seed, false).await;
-        seed += 1;
-    }
+    };
+    asked.each("a server that crashes", through_crashes).await;
 }
 
-async fn histories(kinds: &[&str], settings: Value, removes: bool) {
-    for kind in kinds {
-        let begun = Instant::now();
-        let mut seed = 0;
-        while seed < 3 || begun.elapsed() < PATIENCE {
+async fn histories(kinds: &[&'static str], settings: Value, removes: bool) {
+    let asked = Asked::from_environment(0);
+    for kind in asked.kinds(kinds) {
+        let through_kills = async |seed| {
             let place = place::place(kind, &settings).await;
             run(&place, seed, removes).await;
-            seed += 1;
-        }
+        };
+        asked.each(&format!("{kind} that is killed, {settings}"), through_kills).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //! and, where it can be, on a spreadsheet.
 #![cfg(test)]
 
+mod asked;
 mod deletes;
 mod history;
 mod place;

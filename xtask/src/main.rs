@@ -2,6 +2,7 @@
 
 mod bench;
 mod catalog;
+mod histories;
 mod suite;
 mod torture;
 
@@ -42,6 +43,8 @@ enum Command {
         /// Streams to read
         streams: Vec<String>,
     },
+    /// Deliver random histories of records to destinations that are killed, and compare with a model.
+    Histories(histories::Options),
     /// Kill everything at random moments and compare the copy with the original.
     Torture(torture::Options),
     /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
         Command::Test => suite::run(),
+        Command::Histories(options) => histories::run(options),
         Command::Torture(options) => torture::run(&options),
         Command::Bench(case) => case.run(),
         Command::BareDrain { address, streams } => bench::bare_drain(&address, &streams),

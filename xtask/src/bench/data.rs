@@ -6,7 +6,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-const STREAMS: [&str; 4] = ["customers", "charges", "invoices", "refunds"];
+pub(super) const STREAMS: [&str; 4] = ["customers", "charges", "invoices", "refunds"];
+/// Records of each stream where there are many streams.
+const FEW: usize = 400;
+/// Objects of five megabytes.
+const HUGE: usize = 20;
 
 /// A small generator: what it gives depends on nothing but how often it was asked.
 struct Random(u64);
@@ -24,8 +28,8 @@ impl Random {
     }
 }
 
-/// The configured catalog of the streams.
-pub(super) fn catalog() -> Value {
+/// The configured catalog of some streams.
+pub(super) fn catalog(streams: &[String]) -> Value {
     let mut properties = Map::new();
     for number in 0..8 {
         properties.insert(format!("int_{number}"), json!({"type": "integer"}));
@@ -36,7 +40,7 @@ pub(super) fn catalog() -> Value {
         properties.insert(format!("flag_{number}"), json!({"type": "boolean"}));
     }
     properties.insert("deleted".to_owned(), json!({"type": ["boolean", "null"]}));
-    let stream = |name| {
+    let stream = |name: &String| {
         json!({
             "stream": {
                 "name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at",
@@ -45,10 +49,15 @@ pub(super) fn catalog() -> Value {
             "sync_mode": "full_refresh", "destination_sync_mode": "append",
         })
     };
-    json!({"streams": STREAMS.map(stream)})
+    json!({"streams": streams.iter().map(stream).collect::<Vec<_>>()})
 }
 
-fn document(number: usize, random: &mut Random) -> Value {
+/// Names of many streams.
+pub(super) fn many() -> Vec<String> {
+    (0..60).map(|number| format!("stream_{number:02}")).collect()
+}
+
+fn document(number: usize, random: &mut Random) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("id".to_owned(), json!(format!("obj_{:08x}{number:08}", random.next() >> 8)));
     for number in 0..8 {
@@ -61,38 +70,57 @@ fn document(number: usize, random: &mut Random) -> Value {
         object.insert(format!("object_{number}"), nested);
         object.insert(format!("flag_{number}"), json!(random.next().is_multiple_of(2)));
     }
-    Value::Object(object)
+    object
 }
 
-/// The files of a run: records new, unchanged with stamps an hour newer, changed; and the bare
-/// documents of all.
+/// The files of a run: records new, unchanged with stamps an hour newer, changed; those new ones in
+/// one stream; and the documents of all, bare, before and after.
 pub(super) fn write(folder: &Path, count: usize) -> std::io::Result<()> {
     let file = |name: &str| File::create(folder.join(name)).map(BufWriter::new);
-    let (mut new, mut same, mut changed, mut bare) =
-        (file("insert")?, file("unchanged")?, file("update")?, file("bare")?);
+    let (mut new, mut same, mut changed) = (file("insert")?, file("unchanged")?, file("update")?);
+    let (mut lone, mut bare, mut after) = (file("one stream")?, file("bare")?, file("after")?);
     let mut random = Random(7);
     for (number, stream) in (0..count).zip(STREAMS.iter().cycle()) {
         let mut document = document(number, &mut random);
-        writeln!(bare, "{document}")?;
-        writeln!(new, "{}", record(stream, &mut document, 1_000))?;
-        writeln!(same, "{}", record(stream, &mut document, 4_600))?;
-        if let Some(object) = document.as_object_mut() {
-            object.insert("int_0".to_owned(), json!(number));
-        }
-        writeln!(changed, "{}", record(stream, &mut document, 8_200))?;
+        writeln!(bare, "{}", json!(document))?;
+        writeln!(new, "{}", record(stream, &document, 1_000))?;
+        writeln!(lone, "{}", record("customers", &document, 1_000))?;
+        writeln!(same, "{}", record(stream, &document, 4_600))?;
+        document.insert("int_0".to_owned(), json!(number));
+        writeln!(after, "{}", json!(document))?;
+        writeln!(changed, "{}", record(stream, &document, 8_200))?;
     }
-    for mut file in [new, same, changed, bare] {
+    for mut file in [new, same, changed, lone, bare, after] {
         file.flush()?;
     }
     Ok(())
 }
 
-fn record(stream: &str, document: &mut Value, stamp: u64) -> String {
-    if let Some(object) = document.as_object_mut() {
-        object.insert("_updated_at".to_owned(), json!(stamp));
+/// The files by which memory is measured: many streams in turns, and objects of five megabytes.
+pub(super) fn write_for_memory(folder: &Path) -> std::io::Result<()> {
+    let file = |name: &str| File::create(folder.join(name)).map(BufWriter::new);
+    let (mut streams, mut huge) = (file("60 streams")?, file("5 MB objects")?);
+    let (names, mut random) = (many(), Random(11));
+    for number in 0..FEW.saturating_mul(names.len()) {
+        let document = document(number, &mut random);
+        let stream = names.get(number % names.len()).map_or("", String::as_str);
+        writeln!(streams, "{}", record(stream, &document, 1_000))?;
     }
+    for number in 0..HUGE {
+        let mut document = document(number, &mut random);
+        document.insert("text_0".to_owned(), json!("lorem ipsum ".repeat(420_000)));
+        writeln!(huge, "{}", record("customers", &document, 1_000))?;
+    }
+    streams.flush()?;
+    huge.flush()
+}
+
+fn record(stream: &str, document: &Map<String, Value>, stamp: u64) -> String {
+    let mut document = document.clone();
+    document.insert("_updated_at".to_owned(), json!(stamp));
     format!(
-        "{{\"type\":\"record\",\"record\":{{\"stream\":\"{stream}\",\"data\":{document},\
-         \"emitted_at\":\"2026-01-01T00:00:00.000Z\"}},\"_origin\":\"list\"}}"
+        "{{\"type\":\"record\",\"record\":{{\"stream\":\"{stream}\",\"data\":{},\
+         \"emitted_at\":\"2026-01-01T00:00:00.000Z\"}},\"_origin\":\"list\"}}",
+        json!(document)
     )
 }

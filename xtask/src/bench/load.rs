@@ -1,11 +1,14 @@
 //! destination-postgres against the bare loader and COPY into the same table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::data;
 use super::measure::{Cost, run as measure};
+use super::parity::Parity;
+use super::load_report::{Measured, Report};
 use super::server::Server;
+use super::{folder, release};
 use crate::suite::{command, step};
 
 /// How to run the case.
@@ -17,30 +20,42 @@ pub(crate) struct Options {
     /// Rounds; the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Measure the programs that are there, without building them
+    #[arg(long)]
+    built: bool,
 }
 
-const STEPS: [&str; 5] = ["bare loader", "COPY", "insert", "unchanged", "update"];
+/// The steps of a round, in order.
+const STEPS: [&str; 6] = ["bare loader", "COPY", "insert", "unchanged", "update", "one stream"];
+/// What is measured once, for its memory.
+const MEMORY: [&str; 2] = ["60 streams", "5 MB objects"];
 
 /// Builds, measures every step in turns, and renders a table.
 pub(crate) fn run(options: Options) -> Result<String, String> {
-    step("cargo", &["build", "--release", "--locked", "-p", "destination-postgres"])?;
-    step("cargo", &["build", "--release", "--locked", "-p", "xtask"])?;
-    let folder = tempfile::tempdir().map_err(|error| format!("making a folder: {error}"))?;
+    if !options.built {
+        let packages = ["-p", "destination-postgres", "-p", "xtask"];
+        step("cargo", &[&["build", "--release", "--locked"][..], &packages].concat())?;
+    }
+    let folder = folder()?;
     let told = |error: std::io::Error| format!("preparing `{}`: {error}", folder.path().display());
-    let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    std::fs::set_permissions(folder.path(), open).map_err(told)?;
     data::write(folder.path(), options.records).map_err(told)?;
+    data::write_for_memory(folder.path()).map_err(told)?;
     let server = Server::start(folder.path())?;
     let bench = Bench { folder: folder.path().to_owned(), server };
-    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); STEPS.len()];
+    let mut measured: Vec<Measured> = STEPS.iter().map(|step| Measured::new(step)).collect();
     for _ in 0..options.rounds.max(1) {
-        bench.prepare()?;
-        for (step, costs) in STEPS.iter().zip(&mut costs) {
-            costs.push(bench.step(step)?);
+        bench.prepare(&data::STREAMS.map(str::to_owned))?;
+        for measured in &mut measured {
+            measured.costs.push(bench.step(measured.step)?);
         }
     }
-    let medians: Vec<Cost> = costs.into_iter().filter_map(median).collect();
-    Ok(table(&medians, options.records))
+    let memory = MEMORY.map(|step| bench.memory(step).map(|cost| (step, cost.peak)));
+    let memory = memory.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let report = Report { records: options.records, measured, memory };
+    Ok(if options.json { report.json().to_string() } else { report.text() })
 }
 
 struct Bench {
@@ -49,20 +64,24 @@ struct Bench {
 }
 
 impl Bench {
-    fn prepare(&self) -> Result<(), String> {
+    /// Empty tables, and two of the same columns and key for the others.
+    fn prepare(&self, streams: &[String]) -> Result<(), String> {
         self.server.psql(&["DROP SCHEMA IF EXISTS bench CASCADE", "CHECKPOINT"])?;
-        let mut setup = self.destination("setup");
+        let mut setup = self.destination("setup", streams);
         let status = setup.stdout(std::process::Stdio::null()).status();
         let status = status.map_err(|error| format!("starting {setup:?}: {error}"))?;
         if !status.success() {
             return Err(format!("{setup:?} ended with {status}"));
         }
-        // The same columns and key as the others have.
-        let like = "CREATE TABLE bench.bare (LIKE bench.customers INCLUDING ALL)";
-        self.server.psql(&[like])
+        let Some(first) = streams.first() else { return Ok(()) };
+        self.server.psql(&[
+            &format!("CREATE TABLE bench.bare (LIKE bench.{first} INCLUDING ALL)"),
+            "CREATE TABLE bench.after (LIKE bench.bare INCLUDING ALL)",
+        ])
     }
 
     fn step(&self, name: &str) -> Result<Cost, String> {
+        let parity = Parity { server: &self.server };
         let file = |name: &str| self.folder.join(name);
         match name {
             "bare loader" => {
@@ -72,54 +91,59 @@ impl Bench {
             }
             "COPY" => {
                 self.server.psql(&["TRUNCATE bench.bare", "CHECKPOINT"])?;
-                let mut psql = self.server.client();
-                let lz4 = "SET default_toast_compression = 'lz4'";
-                // A quote and a delimiter that no JSON text holds: each line is one document.
-                let copy = "COPY bench.bare (_raw_data) FROM STDIN \
-                            (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')";
-                psql.args(["-c", lz4, "-c", copy]);
-                measure(psql, &file("bare"), &self.server)
+                let after = measure(self.copy("after"), &file("after"), &self.server);
+                after.and_then(|_| measure(self.copy("bare"), &file("bare"), &self.server))
+            }
+            "unchanged" => {
+                let before = parity.versions()?;
+                let cost = self.write(name)?;
+                parity.equal("bare", name)?;
+                parity.not_rewritten(&before)?;
+                Ok(cost)
+            }
+            "one stream" => {
+                let tables = data::STREAMS.map(|stream| format!("bench.{stream}")).join(", ");
+                self.server.psql(&[&format!("TRUNCATE {tables}")])?;
+                let cost = self.write(name)?;
+                parity.equal("bare", name).map(|()| cost)
             }
             _ => {
-                self.server.psql(&["CHECKPOINT"])?;
-                measure(self.destination("write"), &file(name), &self.server)
+                let cost = self.write(name)?;
+                parity.equal(if name == "update" { "after" } else { "bare" }, name).map(|()| cost)
             }
         }
     }
 
-    fn destination(&self, verb: &str) -> Command {
+    /// Each line of stdin into a row: a quote and a delimiter that no JSON text holds.
+    fn copy(&self, table: &str) -> Command {
+        let mut psql = self.server.client();
+        psql.args(["-c", "SET default_toast_compression = 'lz4'", "-c"]);
+        psql.arg(format!(
+            "COPY bench.{table} (_raw_data) FROM STDIN \
+             (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
+        ));
+        psql
+    }
+
+    fn write(&self, file: &str) -> Result<Cost, String> {
+        self.server.psql(&["CHECKPOINT"])?;
+        let write = self.destination("write", &data::STREAMS.map(str::to_owned));
+        measure(write, &self.folder.join(file), &self.server)
+    }
+
+    fn memory(&self, file: &str) -> Result<Cost, String> {
+        let streams = match file {
+            "60 streams" => data::many(),
+            _ => data::STREAMS.map(str::to_owned).to_vec(),
+        };
+        self.prepare(&streams)?;
+        measure(self.destination("write", &streams), &self.folder.join(file), &self.server)
+    }
+
+    fn destination(&self, verb: &str, streams: &[String]) -> Command {
         let config = serde_json::json!({"url": self.server.url(), "schema": "bench"}).to_string();
         let mut program = command(release("destination-postgres"));
-        program.args([verb, "--config", &config, "--catalog", &data::catalog().to_string()]);
+        program.args([verb, "--config", &config, "--catalog", &data::catalog(streams).to_string()]);
         program
     }
-}
-
-fn release(program: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(program)
-}
-
-fn median(mut costs: Vec<Cost>) -> Option<Cost> {
-    costs.sort_by_key(|cost| cost.client.saturating_add(cost.server));
-    costs.get(costs.len() / 2).copied()
-}
-
-fn table(costs: &[Cost], records: usize) -> String {
-    let mut lines = vec![
-        format!("{records} records; CPU in microseconds a record, median of the rounds"),
-        format!("{:<12} {:>8} {:>8} {:>8} {:>10}", "step", "wall s", "client", "server", "÷ bare"),
-    ];
-    let count = u32::try_from(records).unwrap_or(u32::MAX).max(1);
-    let bare = costs.first().map_or(1.0, |cost| cost.wall.as_secs_f64());
-    for (step, cost) in STEPS.iter().zip(costs) {
-        let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6 / f64::from(count);
-        lines.push(format!(
-            "{step:<12} {:>8.2} {:>8.1} {:>8.1} {:>10.2}",
-            cost.wall.as_secs_f64(),
-            micros(cost.client),
-            micros(cost.server),
-            cost.wall.as_secs_f64() / bare,
-        ));
-    }
-    lines.join("\n")
 }

@@ -1,14 +1,16 @@
-//! Time and CPU of one program and of the server beside it.
+//! Time, CPU and memory of one program, and CPU of the server beside it.
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::server::Server;
 
 /// Hundredths of a second of the kernel's clock in one.
 const TICK: Duration = Duration::from_millis(10);
+/// How often a program's memory is looked at; the kernel keeps its peak in between.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a step took.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +21,8 @@ pub(super) struct Cost {
     pub(super) client: Duration,
     /// CPU of the server.
     pub(super) server: Duration,
+    /// Most memory that the program had, in KiB.
+    pub(super) peak: u64,
 }
 
 /// Runs a program to its end with a file as its stdin.
@@ -29,7 +33,9 @@ pub(super) fn run(mut program: Command, stdin: &Path, server: &Server) -> Result
     program.stdin(input).stdout(Stdio::null());
     let (client_before, server_before) = (children_of(std::process::id())?, all_of(process)?);
     let begun = Instant::now();
-    let status = program.status().map_err(|error| format!("starting {program:?}: {error}"))?;
+    let child = program.spawn().map_err(|error| format!("starting {program:?}: {error}"))?;
+    let (status, peak) =
+        watch(child).map_err(|error| format!("waiting for {program:?}: {error}"))?;
     let wall = begun.elapsed();
     if !status.success() {
         return Err(format!("{program:?} ended with {status}"));
@@ -37,7 +43,26 @@ pub(super) fn run(mut program: Command, stdin: &Path, server: &Server) -> Result
     let client = children_of(std::process::id())?.saturating_sub(client_before);
     // What served it is counted once it has ended, which is a moment later.
     server.settle()?;
-    Ok(Cost { wall, client, server: all_of(process)?.saturating_sub(server_before) })
+    Ok(Cost { wall, client, server: all_of(process)?.saturating_sub(server_before), peak })
+}
+
+/// Waits for the end and looks at the memory meanwhile.
+fn watch(mut child: Child) -> std::io::Result<(ExitStatus, u64)> {
+    let mut peak = 0;
+    loop {
+        peak = peak_of(child.id()).unwrap_or_default().max(peak);
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, peak));
+        }
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+/// The most memory that a process has had, in KiB.
+fn peak_of(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// CPU of a process's children that have ended.

@@ -63,6 +63,18 @@ impl Server {
         if status.success() { Ok(()) } else { Err(format!("psql ended with {status}")) }
     }
 
+    /// The one value that a query gives.
+    pub(super) fn value(&self, query: &str) -> Result<String, String> {
+        let mut psql = self.client();
+        let output = psql.args(["-A", "-t", "-c", query]).output();
+        let output = output.map_err(|error| format!("starting psql: {error}"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("psql ended with {}: {}", output.status, said.trim()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Returns once nobody else is connected.
     pub(super) fn settle(&self) -> Result<(), String> {
         self.psql(&["DO $$ BEGIN LOOP PERFORM pg_stat_clear_snapshot(); \
