@@ -1,9 +1,18 @@
 //! Connections: one that owns its task, and a pool of them.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    pin::Pin,
+};
 
-use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime};
-use tokio::{task::JoinSet, time::timeout};
+use deadpool_postgres::{
+    ConfigConnectImpl, Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime,
+};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Error, Failure, Settings, tls};
 
@@ -40,8 +49,16 @@ impl DerefMut for Client {
 /// Opens one connection, within the settings' connect timeout (10 s unless the URL says other).
 pub async fn connect(settings: &Settings) -> Result<Client, Error> {
     let connector = tls::connector(settings.tls())?;
-    let attempt = settings.config().connect(connector);
-    let (inner, connection) = timeout(settings.patience(), Box::pin(attempt))
+    let encrypted = settings.encrypted();
+    let attempts = async {
+        let first = match settings.config().connect(connector.clone()).await {
+            Err(first) => first,
+            done => return done,
+        };
+        let Some(config) = other_way(&first, encrypted.as_ref()) else { return Err(first) };
+        config.connect(connector).await.map_err(|second| telling(first, second))
+    };
+    let (inner, connection) = timeout(settings.patience(), Box::pin(attempts))
         .await
         .map_err(|_elapsed| timed_out(settings))?
         .map_err(|source| Error::connect(settings.target(), &source))?;
@@ -52,6 +69,53 @@ pub async fn connect(settings: &Settings) -> Result<Client, Error> {
         }
     });
     Ok(Client { inner, tasks })
+}
+
+/// The settings to try next, if it was the server itself that refused the first and there are some.
+fn other_way<'c>(
+    refusal: &tokio_postgres::Error,
+    encrypted: Option<&'c tokio_postgres::Config>,
+) -> Option<&'c tokio_postgres::Config> {
+    encrypted.filter(|_| refusal.as_db_error().is_some())
+}
+
+/// The failure to tell: a server that cannot go the other way has said in its first answer what is
+/// wrong.
+fn telling(first: tokio_postgres::Error, second: tokio_postgres::Error) -> tokio_postgres::Error {
+    if second.as_db_error().is_some() { second } else { first }
+}
+
+/// Opens the connections of a pool.
+struct Opener {
+    inner: ConfigConnectImpl<MakeRustlsConnect>,
+    encrypted: Option<tokio_postgres::Config>,
+}
+
+/// A connection and the task that drives it, once it is there.
+type Opening<'o> = Pin<
+    Box<
+        dyn Future<Output = Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>>
+            + Send
+            + 'o,
+    >,
+>;
+
+impl Connect for Opener {
+    fn connect(&self, config: &tokio_postgres::Config) -> Opening<'_> {
+        let opening = self.inner.connect(config);
+        Box::pin(async move {
+            let first = match opening.await {
+                Err(first) => first,
+                done => return done,
+            };
+            match other_way(&first, self.encrypted.as_ref()) {
+                None => Err(first),
+                Some(config) => {
+                    self.inner.connect(config).await.map_err(|second| telling(first, second))
+                }
+            }
+        })
+    }
 }
 
 /// At most so many connections, each opened when it is first needed.
@@ -69,7 +133,9 @@ impl Pool {
     pub fn new(settings: &Settings, size: usize) -> Result<Self, Error> {
         let connector = tls::connector(settings.tls())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.config().clone(), connector, recycling);
+        let inner = ConfigConnectImpl { tls: connector };
+        let opener = Opener { inner, encrypted: settings.encrypted() };
+        let manager = Manager::from_connect(settings.config().clone(), opener, recycling);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size.max(1))
             .runtime(Runtime::Tokio1)

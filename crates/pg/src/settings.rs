@@ -17,6 +17,8 @@ pub struct Settings {
     config: tokio_postgres::Config,
     tls: Tls,
     target: Target,
+    /// Whether a server that refuses a plain connection is asked for an encrypted one.
+    allows_tls: bool,
 }
 
 /// What is asked of the server's certificate, and what is shown of ours.
@@ -88,7 +90,8 @@ impl Settings {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         config.tcp_user_timeout(SILENCE_TIMEOUT);
-        Ok(Self { target: Target::of(&config)?, tls: options.tls()?, config })
+        let allows_tls = options.mode == "allow";
+        Ok(Self { target: Target::of(&config)?, tls: options.tls()?, config, allows_tls })
     }
 
     /// Believes the certificates in this PEM text instead of the system's; with sslmode `require`
@@ -109,6 +112,13 @@ impl Settings {
 
     pub(crate) fn config(&self) -> &tokio_postgres::Config {
         &self.config
+    }
+
+    /// How to connect once the server has refused to be spoken to in plain, if that was only tried.
+    pub(crate) fn encrypted(&self) -> Option<tokio_postgres::Config> {
+        let mut config = self.allows_tls.then(|| self.config.clone())?;
+        config.ssl_mode(SslMode::Require);
+        Some(config)
     }
 
     pub(crate) fn tls(&self) -> &Tls {
@@ -204,11 +214,11 @@ impl TlsOptions {
         self.others.push_str(pair);
     }
 
-    /// `allow` is played as `prefer`: encrypted where the server offers it.
+    /// `allow` is plain at first; see [`Settings::encrypted`].
     fn negotiation(&self) -> Result<SslMode, Error> {
         match self.mode.as_str() {
-            "disable" => Ok(SslMode::Disable),
-            "allow" | "prefer" => Ok(SslMode::Prefer),
+            "disable" | "allow" => Ok(SslMode::Disable),
+            "prefer" => Ok(SslMode::Prefer),
             "require" | "verify-ca" | "verify-full" => Ok(SslMode::Require),
             other => Err(url_error(&format!(
                 "sslmode `{other}` is not supported; use `disable`, `allow`, `prefer`, \

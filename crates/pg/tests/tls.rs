@@ -54,11 +54,12 @@ async fn each_mode_encrypts_and_verifies_as_libpq_says() {
     let by_address = cluster.url("postgres");
     let by_name = by_address.replace("127.0.0.1", "localhost");
     let root = authority.file.path().display();
-    assert!(!is_encrypted(&format!("{by_address}?sslmode=disable")).await.unwrap());
+    for mode in ["disable", "allow"] {
+        assert!(!is_encrypted(&format!("{by_address}?sslmode={mode}")).await.unwrap(), "{mode}");
+    }
     for url in [
         by_address.clone(),
         format!("{by_address}?sslmode=prefer"),
-        format!("{by_address}?sslmode=allow"),
         format!("{by_address}?sslmode=require"),
         format!("{by_address}?sslmode=require&sslrootcert={root}"),
         format!("{by_address}?sslmode=verify-ca&sslrootcert={root}"),
@@ -86,6 +87,24 @@ async fn each_mode_encrypts_and_verifies_as_libpq_says() {
     let settings = Settings::from_url(&url).unwrap().with_root_certificates("no certificate");
     let error = pg::connect(&settings).await.unwrap_err().to_string();
     assert!(error.contains("`ssl_ca_pem`"), "{error}");
+}
+
+#[tokio::test]
+async fn allow_encrypts_where_the_server_refuses_anything_else() {
+    let (mut cluster, _authority) = server();
+    cluster.crash();
+    let rules = cluster.data_folder().join("pg_hba.conf");
+    std::fs::write(&rules, "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+    cluster.restart();
+    let url = format!("{}?sslmode=allow", cluster.url("postgres"));
+    assert!(is_encrypted(&url).await.unwrap());
+    let pool = pg::Pool::new(&Settings::from_url(&url).unwrap(), 1).unwrap();
+    drop(pool.get().await.unwrap());
+    let error = is_encrypted(&url.replace("allow", "disable")).await.unwrap_err();
+    assert!(error.to_string().contains("no encryption"), "{error}");
+    let wrong = url.replace("@", "-wrong@");
+    let error = is_encrypted(&wrong).await.unwrap_err();
+    assert_eq!(error.failure(), Failure::Credentials, "{error}");
 }
 
 #[tokio::test]
