@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use connector::Mark;
 use pg::{Error, Ident, Qualified};
 use protocol::{Place, Places};
 use tokio_postgres::{
@@ -11,7 +12,7 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use crate::schema::{Mark, Table};
+use crate::schema::Table;
 
 /// The table's name.
 pub(crate) const META: &str = "_sync_meta";
@@ -31,7 +32,7 @@ impl Noted {
         self.place == place
             && self.api_version == mark.api_version
             && self.account == mark.account
-            && self.mode.as_deref() == mark.mode
+            && self.mode == mark.mode
     }
 }
 
@@ -120,7 +121,7 @@ pub(crate) fn mixes_modes<'t>(
     tables: impl IntoIterator<Item = &'t Table>,
 ) -> Option<String> {
     tables.into_iter().find_map(|table| {
-        let wanted = table.mark.mode?;
+        let wanted = table.mark.mode.as_deref()?;
         let (stream, other) = noted
             .iter()
             .find(|(_, noted)| noted.mode.as_deref().is_some_and(|mode| mode != wanted))?;

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use connector::Mark;
 use protocol::{Place, Places};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::catalog::has_table;
-use crate::schema::{Mark, Table};
+use crate::schema::Table;
 
 /// The table's name.
 pub(crate) const META: &str = "_sync_meta";

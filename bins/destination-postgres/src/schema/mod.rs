@@ -6,6 +6,6 @@ mod plan;
 mod table;
 
 pub(crate) use column::{Column, Columns};
-pub(crate) use mark::{Mark, is_taken_over, place_of};
+pub(crate) use mark::{is_taken_over, place_of};
 pub(crate) use plan::{Existing, ExistingColumn, plan};
 pub(crate) use table::{Check, GATE, HASH, RAW, Table};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     column::Columns,
-    mark::{columns_of, is_taken_over, place_of},
+    mark::{self, columns_of, is_taken_over, place_of},
     table::{Check, GATE, HASH, RAW, SYNCED, Table},
 };
 
@@ -79,7 +79,7 @@ pub(crate) fn plan(
         statements.extend(account_check(table, check, existing)?);
     }
     let taken_over = place_of(known).is_none() || is_taken_over(known);
-    if known != Some(&table.mark.comment(place, table.kind, taken_over)) {
+    if known != Some(&mark::comment(&table.mark, place, table.kind, taken_over)) {
         statements.push(comment(table, place, taken_over).map_err(told)?);
     }
     Ok(statements)
@@ -94,7 +94,7 @@ fn foreign(table: &Table) -> String {
 }
 
 fn comment(table: &Table, place: Uuid, taken_over: bool) -> Result<String, Error> {
-    let text = Literal::new(&table.mark.comment(place, table.kind, taken_over))?;
+    let text = Literal::new(&mark::comment(&table.mark, place, table.kind, taken_over))?;
     Ok(format!("COMMENT ON TABLE {} IS {text}", table.name))
 }
 

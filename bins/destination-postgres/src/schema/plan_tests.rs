@@ -29,7 +29,7 @@ fn carried_out(table: &Table, place: Uuid) -> Existing {
         (column.name.name().to_owned(), ExistingColumn { data_type, is_generated })
     };
     Existing {
-        comment: Some(table.mark.comment(place, table.kind, false)),
+        comment: Some(mark::comment(&table.mark, place, table.kind, false)),
         columns: table.columns.iter().map(column).collect(),
         key: table.key.iter().map(|name| name.name().to_owned()).collect(),
         check: table.check.as_ref().map(|check| {

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use connector::StreamPlan;
+use connector::{Mark, StreamPlan};
 use pg::{Error, Ident, Literal, Qualified};
 use protocol::Stream;
 use serde_json::Value;
 
-use super::{
-    column::{Column, Columns},
-    mark::Mark,
-};
+use super::column::{Column, Columns};
 
 /// The whole object, as jsonb.
 pub(crate) const RAW: &str = "_raw_data";

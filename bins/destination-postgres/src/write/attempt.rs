@@ -1,4 +1,5 @@
-//! One transaction: insert what is new, then compare and change what is there.
+//! A look at what is there, where most rows are there; then one transaction: change what differs,
+//! insert what is new.
 //!
 //! Rows that stay as they are are looked up but neither locked nor touched. Rows that change are
 //! locked in the order of their keys and judged again, so that the counts are exact whoever else
@@ -68,20 +69,57 @@ async fn store(
     part: &Part<'_>,
 ) -> Result<Outcome, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
+    let seen = Seen::of(connection, part).await?;
+    let run_id = session.run_id.filter(|_| !part.writer.run_is_noted);
+    if seen.changing.is_empty() && seen.missing.is_empty() && run_id.is_none() {
+        return Ok(seen.outcome);
+    }
     let transaction = connection.transaction().await.map_err(failed)?;
-    let mut work = Work {
-        transaction: &transaction,
-        part,
-        pending: part.items.clone(),
-        outcome: Outcome { keys: part.items.len(), ..Outcome::default() },
-    };
+    let Seen { outcome, changing, missing: pending } = seen;
+    let mut work = Work { transaction: &transaction, part, pending, outcome };
     // Sent first, and not waited for before the rows follow.
     let settings = transaction.batch_execute(session.settings).map_err(failed);
-    try_join(settings, work.rounds()).await?;
+    try_join(settings, work.rounds(&changing)).await?;
     let outcome = work.outcome;
-    note_run(&transaction, session.run_id, part).await?;
+    note_run(&transaction, run_id, part).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(outcome)
+}
+
+/// What a look at the rows says before any is sent. What stays as it is needs no transaction.
+struct Seen<'b> {
+    outcome: Outcome,
+    /// Keys whose rows may change; they are judged again once they are locked.
+    changing: Vec<Item<'b>>,
+    /// Keys that have no row, or that nobody has looked for.
+    missing: Vec<Item<'b>>,
+}
+
+impl<'b> Seen<'b> {
+    async fn of(connection: &Pooled, part: &Part<'b>) -> Result<Self, Error> {
+        let outcome = Outcome { keys: part.items.len(), ..Outcome::default() };
+        let mut seen = Self { outcome, changing: Vec::new(), missing: Vec::new() };
+        if !part.writer.looks_first {
+            seen.missing.clone_from(&part.items);
+            return Ok(seen);
+        }
+        let lookup = &part.writer.statements.lookup;
+        let found = find(connection, part, lookup, &part.items).await?;
+        for (item, stored) in part.items.iter().zip(found) {
+            let Some(stored) = stored else {
+                seen.missing.push(*item);
+                continue;
+            };
+            seen.outcome.found += 1;
+            let resolution = judge(Some(stored), *item);
+            if resolution.action == Action::Keep {
+                seen.outcome.counts.add(&resolution.counts);
+            } else {
+                seen.changing.push(*item);
+            }
+        }
+        Ok(seen)
+    }
 }
 
 impl Part<'_> {
@@ -100,15 +138,17 @@ struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    async fn rounds(&mut self) -> Result<(), Error> {
-        for round in 0..ROUNDS {
-            if round > 0 || !self.part.writer.looks_first {
-                self.insert().await?;
-            }
-            self.update().await?;
+    async fn rounds(&mut self, changing: &[Item<'w>]) -> Result<(), Error> {
+        self.change(changing).await?;
+        for _ in 0..ROUNDS {
             if self.pending.is_empty() {
                 return Ok(());
             }
+            self.insert().await?;
+            self.update().await?;
+        }
+        if self.pending.is_empty() {
+            return Ok(());
         }
         Err(Error::Query {
             doing: format!("writing to table {}", self.part.writer.table.name),
@@ -229,7 +269,7 @@ async fn note_run(
     run_id: Option<&str>,
     part: &Part<'_>,
 ) -> Result<(), Error> {
-    let Some(run_id) = run_id.filter(|_| !part.writer.run_is_noted) else { return Ok(()) };
+    let Some(run_id) = run_id else { return Ok(()) };
     let meta = meta::table(part.writer.table.name.schema())?;
     let note = format!("UPDATE {meta} SET run = $1 WHERE stream = $2 AND run IS DISTINCT FROM $1");
     let values: [(&(dyn ToSql + Sync), Type); 2] =

@@ -1,39 +1,38 @@
 //! Looks up rows by key.
 
 use connector::version::{Stored, content_of};
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use pg::Error;
 use tokio_postgres::{Row, types::FromSql};
 
 use super::{
     insert::CHUNK,
-    send::{Ready, texts},
+    send::{Connected, Ready, texts},
     split::{Item, Part},
 };
 
 /// What is stored for each item, in order; `text` is one of the stream's two lookups.
-pub(super) async fn find(
-    transaction: &Transaction<'_>,
+pub(super) async fn find<C: Connected>(
+    client: &C,
     part: &Part<'_>,
     text: &str,
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
-    let chunks = items.chunks(CHUNK).map(|items| ask(transaction, &statement, items));
+    let statement = Ready::make(client, part, text).await.map_err(failed)?;
+    let chunks = items.chunks(CHUNK).map(|items| ask(client, &statement, items));
     let found = try_join_all(chunks).await.map_err(failed)?;
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn ask(
-    transaction: &Transaction<'_>,
+async fn ask<C: Connected>(
+    client: &C,
     statement: &Ready<'_>,
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, tokio_postgres::Error> {
     let columns = key_columns(items);
     let mut found = vec![None; items.len()];
-    for row in statement.query(transaction, &texts(&columns)).await? {
+    for row in statement.query(client, &texts(&columns)).await? {
         let numbers: Vec<i64> = array(&row, 0)?;
         let (stamps, hashes): (Vec<i64>, Vec<Option<i64>>) = (array(&row, 1)?, array(&row, 2)?);
         let deleted: Vec<bool> = array(&row, 3)?;

@@ -1,9 +1,10 @@
 //! One statement sent many times: under a name, parsed once a connection; or without one, where
 //! a pool stands between us and the server and every transaction may be on another connection.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
+use pg::Pooled;
 use tokio_postgres::{
-    Error, Row, Statement,
+    Error, GenericClient as _, Row, Statement,
     types::{ToSql, Type},
 };
 
@@ -18,37 +19,61 @@ pub(super) enum Ready<'t> {
     Unnamed(&'t str),
 }
 
+/// A connection, or a transaction on one.
+pub(super) trait Connected: GenericClient {
+    /// The same without a memory for statements.
+    type Plain: tokio_postgres::GenericClient + Sync;
+
+    fn plain(&self) -> &Self::Plain;
+}
+
+impl Connected for Pooled {
+    type Plain = tokio_postgres::Client;
+
+    fn plain(&self) -> &Self::Plain {
+        self
+    }
+}
+
+impl<'c> Connected for Transaction<'c> {
+    type Plain = tokio_postgres::Transaction<'c>;
+
+    fn plain(&self) -> &Self::Plain {
+        self
+    }
+}
+
 impl<'t> Ready<'t> {
-    pub(super) async fn make(
-        transaction: &Transaction<'_>,
+    pub(super) async fn make<C: Connected>(
+        client: &C,
         part: &Part<'_>,
         text: &'t str,
     ) -> Result<Self, Error> {
         if part.writer.naming.is_on() {
-            return transaction.prepare_cached(text).await.map(Self::Named);
+            return client.prepare_cached(text).await.map(Self::Named);
         }
         Ok(Self::Unnamed(text))
     }
 
-    pub(super) async fn query(
+    pub(super) async fn query<C: Connected>(
         &self,
-        transaction: &Transaction<'_>,
+        client: &C,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, Error> {
         match self {
-            Self::Named(statement) => transaction.query(statement, &plain(values)).await,
-            Self::Unnamed(text) => transaction.query_typed(text, values).await,
+            Self::Named(statement) => client.query(statement, &plain(values)).await,
+            Self::Unnamed(text) => client.plain().query_typed(text, values).await,
         }
     }
 
-    pub(super) async fn execute(
+    pub(super) async fn execute<C: Connected>(
         &self,
-        transaction: &Transaction<'_>,
+        client: &C,
         values: &[Value<'_>],
     ) -> Result<u64, Error> {
         match self {
-            Self::Named(statement) => transaction.execute(statement, &plain(values)).await,
-            Self::Unnamed(text) => transaction.execute_typed(text, values).await,
+            Self::Named(statement) => client.execute(statement, &plain(values)).await,
+            Self::Unnamed(text) => client.plain().execute_typed(text, values).await,
         }
     }
 }

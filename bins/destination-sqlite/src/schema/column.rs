@@ -8,6 +8,7 @@
 //! columns, so that old tools can open the file.
 
 use connector::PropertyType;
+use protocol::SystemColumn;
 use serde_json::Value;
 
 use super::table::{RAW, READABLE};
@@ -18,6 +19,7 @@ use crate::sql::{literal, quoted};
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) definition: String,
+    pub(crate) is_indexed: bool,
 }
 
 impl Column {
@@ -45,7 +47,20 @@ impl Column {
             }
         };
         let definition = format!("{data_type} GENERATED ALWAYS AS ({expression}) VIRTUAL");
-        Self { name, definition }
+        Self { name, definition, is_indexed: false }
+    }
+
+    /// A column that the engine fills; nothing of a document is in it.
+    pub(crate) fn system(name: String, wanted: &SystemColumn) -> Self {
+        // The catalog is input: only types that are known here get into a statement.
+        let definition = match wanted.data_type.to_ascii_lowercase().as_str() {
+            "bigint" | "integer" => "INTEGER",
+            "numeric" => "NUMERIC",
+            "double precision" => "REAL",
+            "boolean" => "BOOLEAN",
+            _ => "TEXT",
+        };
+        Self { name, definition: definition.to_owned(), is_indexed: wanted.index }
     }
 }
 

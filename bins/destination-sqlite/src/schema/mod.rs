@@ -1,12 +1,10 @@
 //! Tables as the catalog wants them, as the file has them, and the DDL between the two. Pure.
 
 mod column;
-mod mark;
 mod plan;
 mod table;
 
 pub(crate) use column::Column;
-pub(crate) use mark::Mark;
 pub(crate) use plan::{Existing, plan};
 pub(crate) use table::{GATE, HASH, OWN, RAW, READABLE, Table};
 

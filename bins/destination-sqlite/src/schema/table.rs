@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector::StreamPlan;
+use connector::{Mark, StreamPlan};
 use protocol::Stream;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{column::Column, mark::Mark};
+use super::column::Column;
 use crate::sql::quoted;
 
 /// The whole object as it came, as text.
@@ -29,7 +29,7 @@ const MOST_COLUMNS: usize = 2000;
 pub(crate) struct Table {
     pub(crate) stream: String,
     pub(crate) key: Vec<String>,
-    /// One for each property that is no part of the key.
+    /// The engine's, then one for each property that is no part of the key.
     pub(crate) columns: Vec<Column>,
     pub(crate) soft_delete_field: Option<String>,
     pub(crate) mark: Mark,
@@ -45,7 +45,7 @@ impl Table {
         let accounts = plan.enums.iter().find(|(field, _)| field == "_account_id");
         Ok(Self {
             stream: plan.name().to_owned(),
-            columns: columns(plan, &key),
+            columns: columns(plan, &key)?,
             key,
             soft_delete_field: plan.stream().soft_delete_field.clone(),
             mark: Mark::of(plan.stream()),
@@ -67,16 +67,27 @@ impl Table {
         lines.push(format!("{} TEXT", quoted(READABLE)));
         lines.extend(self.columns.iter().map(definition));
         lines.push(format!("PRIMARY KEY ({})", keys.join(", ")));
-        format!("CREATE TABLE {} (\n  {}\n)", quoted(&self.stream), lines.join(",\n  "))
+        let table = quoted(&self.stream);
+        let create = format!("CREATE TABLE {table} (\n  {}\n)", lines.join(",\n  "));
+        let indexes = self.columns.iter().filter_map(|column| self.index(column));
+        indexes.fold(create, |all, index| format!("{all};\n{index}"))
     }
 
-    /// The statement that adds a column; old rows have its value at once.
+    /// The statements that add a column; old rows have its value at once.
     pub(crate) fn add(&self, column: &Column) -> String {
-        format!("ALTER TABLE {} ADD COLUMN {}", quoted(&self.stream), definition(column))
+        let add = format!("ALTER TABLE {} ADD COLUMN {}", quoted(&self.stream), definition(column));
+        self.index(column).map_or_else(|| add.clone(), |index| format!("{add};\n{index}"))
+    }
+
+    /// The statement that makes the index of a column that has one.
+    fn index(&self, column: &Column) -> Option<String> {
+        let name = quoted(&format!("_sync_{}_{}", self.stream, column.name));
+        let (table, column) = (quoted(&self.stream), column.is_indexed.then_some(&column.name)?);
+        Some(format!("CREATE INDEX {name} ON {table} ({})", quoted(column)))
     }
 }
 
-fn definition(Column { name, definition }: &Column) -> String {
+fn definition(Column { name, definition, .. }: &Column) -> String {
     format!("{} {definition}", quoted(name))
 }
 
@@ -99,22 +110,35 @@ pub(super) fn fold(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// A column for each property; those beyond what a table can have stay in the document only.
-fn columns(plan: &StreamPlan, key: &[String]) -> Vec<Column> {
-    let reserved: BTreeSet<String> = key.iter().map(String::as_str).chain(OWN).map(fold).collect();
+/// A column for each that the engine fills and for each property; those beyond what a table can have
+/// stay in the document only.
+fn columns(plan: &StreamPlan, key: &[String]) -> Result<Vec<Column>, String> {
+    let mut reserved: BTreeSet<String> =
+        key.iter().map(String::as_str).chain(OWN).map(fold).collect();
+    let mut columns = Vec::new();
+    for system in &plan.configured.system_columns {
+        let name = system.name.replace('\0', "\u{FFFD}");
+        if !reserved.insert(fold(&name)) {
+            let stream = plan.name();
+            return Err(format!("stream `{stream}` has two columns named `{name}`"));
+        }
+        columns.push(Column::system(name, system));
+    }
+    let filled: BTreeSet<String> = columns.iter().map(|column| fold(&column.name)).collect();
     let is_kept = |name: &String| {
         OWN.contains(&name.as_str())
+            || filled.contains(&fold(name))
             || plan.key.iter().any(|path| path == std::slice::from_ref(name))
     };
     let names: Vec<&String> =
         properties(plan.stream()).map(|(name, _)| name).filter(|name| !is_kept(name)).collect();
     let plain = plain_names(&names, &reserved);
     let room = MOST_COLUMNS.saturating_sub(reserved.len());
-    properties(plan.stream())
-        .filter(|(name, _)| !is_kept(name))
-        .take(room)
-        .map(|(name, schema)| Column::property(column_name(name, &plain), name, schema))
-        .collect()
+    let properties = properties(plan.stream()).filter(|(name, _)| !is_kept(name)).take(room);
+    columns.extend(
+        properties.map(|(name, schema)| Column::property(column_name(name, &plain), name, schema)),
+    );
+    Ok(columns)
 }
 
 /// Which property has the plain name: of several that differ in case only, the one with the most

@@ -43,6 +43,39 @@ fn text(text: &str) -> Stored {
 }
 
 #[test]
+fn system_columns_are_made_with_their_indexes_and_left_alone() {
+    let properties = json!({"id": {"type": "string"}, "Batch": {"type": "string"}});
+    let mut plan = stream_plan("customers", &json!([["id"]]), &properties);
+    let system = json!([{"name": "batch", "type": "bigint", "index": true}, {"name": "note"}]);
+    plan.configured.system_columns = serde_json::from_value(system).unwrap();
+    let table = Table::of(&plan).unwrap();
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&table.create()).unwrap();
+    let columns = "SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_xinfo('customers') \
+                   WHERE name IN ('batch', 'note', 'Batch')";
+    let made: String = connection.query_row(columns, [], |row| row.get(0)).unwrap();
+    assert_eq!(made, "batch INTEGER, note TEXT");
+    let indexes = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'customers' \
+                   AND name = '_sync_customers_batch'";
+    assert_eq!(connection.query_row(indexes, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    let there = Existing {
+        is_ours: true,
+        columns: ["id", "_updated_at", "_hash", "_raw_data", "_readable_data", "note"]
+            .map(str::to_owned)
+            .into(),
+        key: vec!["id".to_owned()],
+    };
+    let missing = super::plan(&table, Some(&there)).unwrap();
+    assert_eq!(missing.len(), 1);
+    assert!(
+        missing[0].contains("ADD COLUMN") && missing[0].contains("CREATE INDEX"),
+        "{missing:?}"
+    );
+    plan.configured.system_columns[1].name = "ID".to_owned();
+    assert!(Table::of(&plan).unwrap_err().contains("two columns named `ID`"));
+}
+
+#[test]
 fn each_type_reads_back_as_itself() {
     let integer = json!({"oneOf": [{"type": "integer"}, {"type": "null"}]});
     let number = json!({"type": "number"});
