@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::data;
+use super::load_report::{Measured, Report};
 use super::measure::{Cost, run as measure};
 use super::parity::Parity;
-use super::load_report::{Measured, Report};
 use super::server::Server;
 use super::{folder, release};
 use crate::suite::{command, step};
