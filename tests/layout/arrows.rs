@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("destination-sheets", &["protocol", "connector"], &["testkit"]),
     ("sync-engine", &["protocol", "engine"], &["testkit"]),
     ("fake-stripe", &["stripe-api"], &["testkit"]),
-    ("xtask", &["stripe-api"], &[]),
+    ("xtask", &["stripe-api"], &["testkit"]),
     ("workspace-tests", &[], &["protocol", "pg", "stripe-api", "testkit"]),
 ];
 

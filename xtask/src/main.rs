@@ -3,6 +3,7 @@
 mod bench;
 mod catalog;
 mod histories;
+mod live_check;
 mod suite;
 mod torture;
 
@@ -47,6 +48,8 @@ enum Command {
     Histories(histories::Options),
     /// Kill everything at random moments and compare the copy with the original.
     Torture(torture::Options),
+    /// Try on the real Stripe what docs/stripe-assumptions.md says of it; only reads.
+    LiveCheck(live_check::Options),
     /// Run the whole suite; PostgreSQL is installed from the system's packages when it is missing.
     Test,
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Catalog(command) => catalog::run(&command).map_err(|error| error.to_string()),
         Command::Test => suite::run(),
         Command::Histories(options) => histories::run(options),
+        Command::LiveCheck(options) => live_check::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Bench(case) => case.run(),
         Command::BareDrain { address, streams } => bench::bare_drain(&address, &streams),
