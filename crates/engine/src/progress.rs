@@ -73,8 +73,10 @@ pub fn fold(progress: &mut Progress, message: &Message, ts: Timestamp) {
                 add_written(progress, written, ts);
             }
             for (stream, moment) in &log.up_to {
-                let up_to = &mut entry(progress, stream).up_to;
-                *up_to = (*up_to).max(Some(*moment));
+                // A word on a stream that is not part of the run makes it none.
+                if let Some(stream) = progress.streams.get_mut(stream) {
+                    stream.up_to = stream.up_to.max(Some(*moment));
+                }
             }
         }
         Message::Spec(_)
@@ -301,6 +303,9 @@ mod tests {
         let mut progress = fresh(["a"].into_iter(), at(0));
         fold(&mut progress, &told("1970-01-01T00:00:09Z"), at(10));
         fold(&mut progress, &told("1970-01-01T00:00:05Z"), at(11));
+        let stranger = r#"{"type":"log","log":{"level":"debug","message":""},"_up_to":{"x":"1970-01-01T00:00:05Z"}}"#;
+        fold(&mut progress, &message(stranger), at(11));
+        assert_eq!(progress.streams.len(), 1);
         fold(&mut progress, &state(r#"{"a":{"updated":1}}"#), at(12));
         fold(&mut progress, &state(r#"{"a":{"unchanged":1,"stale":1}}"#), at(13));
         let stream = &progress.streams["a"];
