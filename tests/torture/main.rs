@@ -60,6 +60,7 @@ async fn work(kind: Kind, seeds: &Mutex<std::ops::Range<u64>>, faults: &BTreeSet
                 cluster = server;
             }
             Some(Err(error)) => {
+                println!("seed {seed} with {} failed; the others go on", kind.name());
                 tally.fail(seed, error);
                 cluster = (kind == Kind::Postgres).then(Cluster::start);
             }
