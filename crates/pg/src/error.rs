@@ -31,7 +31,7 @@ pub enum Error {
         reason: String,
     },
     /// No connection came about.
-    #[error("connecting to {target}: {reason}{}", connect_hint(*failure, code.as_deref(), target))]
+    #[error("connecting to {target}: {reason}{}", connect_hint(*failure, code.as_deref(), reason, target))]
     Connect {
         /// Where the connection should have gone.
         target: Box<Target>,
@@ -141,8 +141,22 @@ fn reason(error: &tokio_postgres::Error) -> String {
     text
 }
 
-fn connect_hint(failure: Failure, code: Option<&str>, target: &Target) -> String {
+fn connect_hint(failure: Failure, code: Option<&str>, reason: &str, target: &Target) -> String {
     match (failure, code) {
+        (Failure::Unreachable, None)
+            if reason.contains("NotValidForName") || reason.contains("not valid for name") =>
+        {
+            "; connect by the name that the certificate is for, or use sslmode `verify-ca`"
+                .to_owned()
+        }
+        (Failure::Unreachable, None) if reason.contains("peer certificate") => {
+            "; give the certificate of the authority that signed the server's, by `sslrootcert` in \
+             the URL or by `ssl_ca_pem`"
+                .to_owned()
+        }
+        (Failure::Unreachable, None) if reason.contains("does not support TLS") => {
+            "; use sslmode `prefer` or `disable`, or switch on TLS at the server".to_owned()
+        }
         (Failure::Credentials, Some("3D000")) => {
             format!("; create it first: CREATE DATABASE {}", target.database_for_sql())
         }
