@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use connector::{Emitter, Error, Stop};
 use protocol::Level;
-use stripe_api::Catalogue;
+use stripe_api::{Catalogue, StreamFacts};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -40,12 +40,12 @@ pub(crate) struct Backfill {
     calls_over: bool,
 }
 
-/// The frames of a stream's list and of its children.
+/// The frames of a stream and of its children.
 struct Frames {
     own: Frame,
     children: Vec<ChildFrame>,
-    /// The lists under the objects, if it is these that are read.
-    lists: Option<Arc<Lists>>,
+    /// What is read parent by parent: the frame of the parents, and the lists under them.
+    under_parents: Option<(Frame, Arc<Lists>)>,
 }
 
 struct Fetched {
@@ -157,7 +157,7 @@ impl Backfill {
         let (Some(stream), Some(frame)) = (stream, self.frames.get(request.stream)) else {
             return;
         };
-        let call = Call::list(&stream.facts.name, &stream.facts.path, request.query.clone());
+        let call = Call::list(&stream.list.name, &stream.list.path, request.query.clone());
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
         let expand = self.expand_lists.then(|| stream.name.clone());
         self.pages.spawn(async move { fetch(&client, &call, &frame, expand, request).await });
@@ -291,18 +291,19 @@ impl Backfill {
 
 impl Frames {
     fn new(stream: &StreamPlan, account_id: &str, expand: bool) -> Self {
-        // A list that goes on by token has no need of an order.
-        let sort_field = stream.facts.sort_field.as_deref().filter(|_| !stream.facts.v2);
+        let frame = |name: &str, facts: &StreamFacts| {
+            // A list that goes on by token has no need of an order.
+            let sort_field = facts.sort_field.as_deref().filter(|_| !facts.v2);
+            Frame::new(name, account_id, sort_field)
+        };
+        let own = frame(&stream.name, stream.facts);
         let children = stream.children.iter();
-        let lists = stream.keyed.as_ref().map(|keyed| {
-            let frame = Frame::new(&stream.name, account_id, None);
-            Arc::new(Lists::new(keyed, frame, expand))
+        let under_parents = stream.keyed.as_ref().map(|keyed| {
+            let lists = Lists::new(keyed, own.clone(), expand);
+            (frame(&stream.list.name, stream.list), Arc::new(lists))
         });
-        Self {
-            own: Frame::new(&stream.facts.name, account_id, sort_field),
-            children: children.map(|child| ChildFrame::new(child, account_id)).collect(),
-            lists,
-        }
+        let children = children.map(|child| ChildFrame::new(child, account_id)).collect();
+        Self { own, children, under_parents }
     }
 }
 
@@ -314,10 +315,10 @@ async fn fetch(
     expand: Option<String>,
     request: PageRequest,
 ) -> Fetched {
-    let Some(lists) = &frames.lists else {
+    let Some((parents, lists)) = &frames.under_parents else {
         return Fetched::whole(request, own_page(client, call, frames, expand).await);
     };
-    match client.stamped_page(call, &frames.own).await {
+    match client.stamped_page(call, parents).await {
         Ok((page, stamp)) => {
             let walk = Walk::new(Arc::clone(lists), page, stamp, request.left);
             Fetched::walked(request, walk, client).await

@@ -70,13 +70,13 @@ impl Schedule {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.reserved = self.reserved.saturating_sub(request.reserved);
         let Some(stream) = self.plan.streams.get(request.stream) else { return 0 };
-        let path = &stream.facts.path;
+        let path = &stream.list.path;
         let (mut waiting, mut here) = (1_usize, 1_usize);
         for other in self.plan.streams.iter().filter(|other| other.waiting() > 0) {
             // Whoever waits for the budget of another list wants nothing of this one's.
-            if other.facts.path == *path {
+            if other.list.path == *path {
                 here = here.saturating_add(other.waiting());
-            } else if limits.endpoint_room(now, &other.facts.path) == 0 {
+            } else if limits.endpoint_room(now, &other.list.path) == 0 {
                 continue;
             }
             waiting = waiting.saturating_add(other.waiting());
@@ -107,6 +107,6 @@ impl Schedule {
             return None;
         }
         let rank = if stream.next_work() >= longest { Rank::First } else { Rank::Later };
-        Some(limits.take(now, &stream.facts.path, rank))
+        Some(limits.take(now, &stream.list.path, rank))
     }
 }

@@ -22,9 +22,11 @@ const LEAST_PART: f64 = 300.0;
 pub(crate) struct StreamPlan {
     /// Its name in the catalog.
     pub(crate) name: String,
-    /// What the catalogue knows of its list: of a stream that is read parent by parent, that of the
-    /// parents.
+    /// What the catalogue knows of its objects.
     pub(crate) facts: &'static StreamFacts,
+    /// What it knows of the list that is read: of a stream that is read parent by parent, that of
+    /// the parents.
+    pub(crate) list: &'static StreamFacts,
     /// How it is read parent by parent, if it is.
     pub(crate) keyed: Option<Keyed>,
     /// The streams that are fed from its objects.
@@ -100,6 +102,7 @@ impl StreamPlan {
         Self {
             name,
             facts,
+            list: facts,
             keyed,
             children,
             asked,
@@ -113,9 +116,10 @@ impl StreamPlan {
         }
     }
 
-    /// The same, read parent by parent.
+    /// The same, read parent by parent: what was its list is that of the parents.
     pub(crate) fn under_parents(self, keyed: Keyed) -> Self {
-        Self { keyed: Some(keyed), page_limit: PARENTS, ..self }
+        let facts = &keyed.stream.facts;
+        Self { facts, keyed: Some(keyed), page_limit: PARENTS, ..self }
     }
 
     /// Whether a page of it can be asked for now. With a limit of records pages come one by one.
@@ -162,7 +166,7 @@ impl StreamPlan {
 
     /// Whether its list can be asked for a span of time.
     pub(crate) fn can_split(&self) -> bool {
-        self.facts.takes_time() && self.facts.sort_field.is_some() && self.left.is_none()
+        self.list.takes_time() && self.list.sort_field.is_some() && self.left.is_none()
     }
 
     /// Bytes that its next page is expected to have.
@@ -197,7 +201,7 @@ impl StreamPlan {
         let (window, position) = self.set.ask(range)?;
         self.asked = self.asked.saturating_add(1);
         let cursor = match position {
-            Position::After(id) if self.facts.has_pages() => Some(id),
+            Position::After(id) if self.list.has_pages() => Some(id),
             Position::After(_) | Position::Top => None,
         };
         let query = self.query(window, cursor.as_deref());
@@ -206,17 +210,17 @@ impl StreamPlan {
     }
 
     fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {
-        let accepts = self.facts.accepts;
+        let accepts = self.list.accepts;
         let mut query = self.params.clone();
         let mut add = |name: &str, value: Option<String>| {
             query.extend(value.map(|value| (name.to_owned(), value)));
         };
         add("limit", accepts.limit.then(|| self.next_limit().to_string()));
-        if self.facts.takes_time() {
+        if self.list.takes_time() {
             add("created[gte]", window.gte.map(|bound| bound.to_string()));
             add("created[lt]", window.lt.map(|bound| bound.to_string()));
         }
-        let follows = if self.facts.v2 { "page" } else { "starting_after" };
+        let follows = if self.list.v2 { "page" } else { "starting_after" };
         add(follows, cursor.map(str::to_owned));
         query
     }
@@ -269,14 +273,14 @@ impl StreamPlan {
     /// How many objects of a page belong to what was asked for. A list that cannot be asked for a
     /// time goes on below it.
     fn wanted(&self, range: RangeId, sorts: &[Option<i64>]) -> usize {
-        let below = if self.facts.takes_time() { None } else { self.set.below(range, sorts) };
+        let below = if self.list.takes_time() { None } else { self.set.below(range, sorts) };
         below.unwrap_or(sorts.len())
     }
 
     /// Where the list goes on after the first `count` objects of a page. A v2 list goes on only
     /// after a whole page: what was emitted of one that was cut comes again.
     fn place(&self, page: &Page, count: usize) -> Option<String> {
-        if self.facts.v2 {
+        if self.list.v2 {
             return page.next().filter(|_| count == page.len()).map(str::to_owned);
         }
         count.checked_sub(1).and_then(|last| page.id(last))
@@ -295,7 +299,7 @@ impl StreamPlan {
     }
 
     fn astray(&self, why: &str) -> Error {
-        let (name, path) = (&self.name, &self.facts.path);
+        let (name, path) = (&self.name, &self.list.path);
         Error::data(format!("listing `{name}` (GET {path}): {why}"))
             .hint("this is a fault of the list or of something between; run again later")
     }
@@ -304,7 +308,7 @@ impl StreamPlan {
         let last = self.place(page, page.len());
         let why = if page.has_more && page.len() == 0 && !page.is_cut() {
             "the list says that it goes on, and is empty"
-        } else if page.has_more && !self.facts.has_pages() {
+        } else if page.has_more && !self.list.has_pages() {
             "the list says that it goes on, and takes no cursor"
         } else if last.is_some() && last == request.cursor {
             "the list does not go on after its cursor"
