@@ -79,12 +79,12 @@ pub(crate) fn bare(address: &str, streams: &[String]) -> Result<String, String> 
     for name in streams {
         let mut after = String::new();
         loop {
-            write!(
-                stream,
+            // In one piece: a request in several waits for the other side's acknowledgement.
+            let request = format!(
                 "GET /v1/{name}?limit=100{after} HTTP/1.1\r\nHost: {address}\r\n\
                  Authorization: Bearer sk_test_0123456789abcdefghijklmn\r\n\r\n"
-            )
-            .map_err(told)?;
+            );
+            stream.write_all(request.as_bytes()).map_err(told)?;
             receive(&mut answers, &mut body).map_err(told)?;
             pages += 1;
             let text = String::from_utf8_lossy(&body);
