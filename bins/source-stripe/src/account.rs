@@ -85,6 +85,7 @@ pub(crate) async fn default_version(client: &Client) -> Result<Option<String>, E
             | Failure::Unavailable(_)
             | Failure::Stream(_)
             | Failure::CursorGone
+            | Failure::Gone
             | Failure::NoCallsLeft,
         ) => Ok(None),
     }
@@ -114,8 +115,8 @@ pub(crate) async fn look_up(client: &Client, settings: &Settings) -> Result<Acco
             Err(Error::config("asking for the account: no request is allowed")
                 .hint("raise `max_api_calls`"))
         }
-        Err(Failure::CursorGone) => {
-            Err(Error::internal("asking for the account: a cursor is gone"))
+        Err(Failure::CursorGone | Failure::Gone) => {
+            Err(Error::internal("asking for the account: something else is gone"))
         }
     }
 }

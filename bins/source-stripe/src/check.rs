@@ -125,6 +125,8 @@ fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), E
         Err(Failure::NoCallsLeft) => {
             (Level::Warn, format!("`{name}`: not asked: `max_api_calls` requests were made"))
         }
-        Err(Failure::CursorGone) => (Level::Error, format!("`{name}`: a cursor is refused")),
+        Err(Failure::CursorGone | Failure::Gone) => {
+            (Level::Error, format!("`{name}`: a cursor is refused"))
+        }
     })
 }

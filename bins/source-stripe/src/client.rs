@@ -1,6 +1,7 @@
 //! One HTTP client for Stripe: key, version, time-outs, budget, retries. It only reads, but for the webhook
 //! endpoint that `setup` is asked for.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -82,10 +83,27 @@ impl Call {
         Self { path, endpoint, query, question, is_versioned: true }
     }
 
+    /// One object of a stream; `template` is its path with `{id}` in the place of the id.
+    pub(crate) fn object(stream: &str, template: &str, id: &str) -> Self {
+        let path = template.replace("{id}", &path_segment(id));
+        let doing = format!("asking for an object of `{stream}` (GET {path})");
+        let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
+        let (endpoint, query) = (template.to_owned(), Vec::new());
+        Self { path, endpoint, query, question, is_versioned: true }
+    }
+
+    /// A page of changes.
+    pub(crate) fn events(query: Vec<(String, String)>) -> Self {
+        let mut call = Self::new("reading the changes", "/v1/events");
+        call.question.permission = Some("give the key read permission for events".to_owned());
+        Self { query, ..call }
+    }
+
     /// Something else.
     pub(crate) fn new(doing: &str, path: &str) -> Self {
         let doing = format!("{doing} (GET {path})");
-        let question = Question { doing, stream: None, permission: None, parent: None };
+        let question =
+            Question { doing, stream: None, permission: None, parent: None, one_object: false };
         let (path, query) = (path.to_owned(), Vec::new());
         Self { endpoint: path.clone(), path, query, question, is_versioned: true }
     }
@@ -149,6 +167,8 @@ pub(crate) struct Client {
     base_url: String,
     limits: Mutex<Limits>,
     clock: Mutex<ServerClock>,
+    /// Requests by path since they were last told.
+    requests: Mutex<BTreeMap<String, u64>>,
     started: Instant,
     notices: mpsc::Sender<String>,
     in_flight: Semaphore,
@@ -177,6 +197,7 @@ impl Client {
             base_url: settings.base_url.clone(),
             limits: Mutex::new(Limits::new(settings.rates)),
             clock: Mutex::default(),
+            requests: Mutex::default(),
             started: Instant::now(),
             notices,
             in_flight: Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS)),
@@ -199,6 +220,11 @@ impl Client {
         if let Err(untold) = self.notices.try_send(word) {
             tracing::debug!("{untold}");
         }
+    }
+
+    /// The requests made since this was last asked, by path.
+    pub(crate) fn take_requests(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *lock(&self.requests))
     }
 
     /// Where the requests go.
@@ -310,6 +336,7 @@ impl Client {
 
     async fn attempt(&self, call: &Call, writing: Option<&Writing>) -> Result<Reply, Box<Verdict>> {
         let mut request = self.request(self.url(call)?, writing);
+        self.count(&call.endpoint);
         // It is never closed, so there always is one to wait for.
         let _permit = self.in_flight.acquire().await.ok();
         let sent = self.started.elapsed();
@@ -347,6 +374,15 @@ impl Client {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .header("Idempotency-Key", idempotency_key)
                 .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()),
+        }
+    }
+
+    fn count(&self, endpoint: &str) {
+        let mut requests = lock(&self.requests);
+        if let Some(count) = requests.get_mut(endpoint) {
+            *count = count.saturating_add(1);
+        } else {
+            requests.insert(endpoint.to_owned(), 1);
         }
     }
 
@@ -460,6 +496,15 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// A text as one part of a path.
+fn path_segment(text: &str) -> String {
+    let Ok(mut url) = Url::parse("http://stripe") else { return text.to_owned() };
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.clear().push(text);
+    }
+    url.path().trim_start_matches('/').to_owned()
+}
+
 /// An error with its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -474,6 +519,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_that_its_owner_chose_is_one_part_of_a_path() {
+        assert_eq!(path_segment("cus_1"), "cus_1");
+        assert_eq!(path_segment("50% off/now?"), "50%25%20off%2Fnow%3F");
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -1,6 +1,6 @@
 //! What the owner writes, and what it means once it was looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use connector::Error;
@@ -19,6 +19,8 @@ use crate::live::{EventInput, LiveSettings, WebhookSecrets};
 pub(crate) const STRIPE: &str = "https://api.stripe.com";
 /// Requests that may be under way at once.
 const MAX_IN_FLIGHT: u32 = 32;
+/// How much later than its second an event may show in the list of events.
+const OVERLAP_SECONDS: i64 = 60;
 /// Parameters that belong to paging.
 const OURS: [&str; 4] = ["limit", "starting_after", "ending_before", "created"];
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub(crate) child_streams: Option<ChildStreams>,
     #[serde(default)]
     pub(crate) list_params: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(crate) poll_events: Option<bool>,
+    pub(crate) events_overlap_seconds: Option<u32>,
+    pub(crate) revalidate_objects: Option<Vec<String>>,
+    pub(crate) event_version_mismatch: Option<Mismatch>,
     pub(crate) webhook_url: Option<String>,
     pub(crate) webhook_secret: Option<WebhookSecrets>,
     pub(crate) webhook_port: Option<u16>,
@@ -73,6 +79,30 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
+/// What to do with an event that is written in another version of the API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mismatch {
+    /// The object is asked for again, in our version.
+    #[default]
+    Fetch,
+    /// It is taken as it is.
+    Accept,
+}
+
+/// How changes are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Changing {
+    /// Whether `/v1/events` is read.
+    pub(crate) poll: bool,
+    /// How far before its place a reading begins, because events may come late, in seconds.
+    pub(crate) overlap: i64,
+    /// Streams, kinds of objects or of events whose objects are always asked for again.
+    pub(crate) revalidate: BTreeSet<String>,
+    /// What to do with events in another version.
+    pub(crate) mismatch: Mismatch,
+}
+
 /// The configuration once it was found to make sense.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -94,6 +124,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     /// How many may be under way at once.
     pub(crate) max_in_flight: usize,
+    /// What concerns changes.
+    pub(crate) changing: Changing,
     /// What concerns the backfill.
     pub(crate) wishes: Wishes,
     /// What concerns events that others bring.
@@ -134,6 +166,12 @@ impl Settings {
                 expand_lists: config.expand_lists.unwrap_or(usual.expand_lists),
                 child_streams: child_streams::chosen(config.child_streams.as_ref(), catalogue)?,
                 ..usual
+            },
+            changing: Changing {
+                poll: config.poll_events.unwrap_or(true),
+                overlap: config.events_overlap_seconds.map_or(OVERLAP_SECONDS, i64::from),
+                revalidate: config.revalidate_objects.into_iter().flatten().collect(),
+                mismatch: config.event_version_mismatch.unwrap_or_default(),
             },
             api_key: config.api_key,
             api_version,

@@ -18,12 +18,20 @@ pub(crate) struct Question {
     pub(crate) permission: Option<String>,
     /// The parameter that names the parent whose list it is, if it has one.
     pub(crate) parent: Option<String>,
+    /// Whether it was about one object, which may be gone.
+    pub(crate) one_object: bool,
 }
 
 impl Question {
     /// What is asked for a stream, to be read.
     pub(crate) fn of_stream(doing: String, stream: &str) -> Self {
-        Self { doing, stream: Some(stream.to_owned()), permission: None, parent: None }
+        Self {
+            doing,
+            stream: Some(stream.to_owned()),
+            permission: None,
+            parent: None,
+            one_object: false,
+        }
     }
 }
 
@@ -53,6 +61,8 @@ pub(crate) enum Failure {
     Unavailable(String),
     /// The object that the page was to follow is gone, or the parent whose list it is.
     CursorGone,
+    /// The object that was asked for is gone.
+    Gone,
     /// This stream failed.
     Stream(Error),
     /// No more requests are allowed.
@@ -161,6 +171,7 @@ fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> F
         }
         (400 | 404, "resource_missing") if question.parent.is_some() => Failure::CursorGone,
         (400, "invalid_page_token") => Failure::CursorGone,
+        (404, "resource_missing") if question.one_object => Failure::Gone,
         _ if message.contains(NO_SUCH_LIST) => Failure::Unavailable(what),
         (404, _) if question.stream.is_some() && said.message.is_some() => Failure::Stream(
             Error::data(what)

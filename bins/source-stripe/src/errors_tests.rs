@@ -9,6 +9,7 @@ fn question() -> Question {
         stream: Some("charges".to_owned()),
         permission: None,
         parent: None,
+        one_object: false,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod account;
 mod backfill;
+mod change;
 mod check;
 mod child_streams;
 mod client;
@@ -17,11 +18,12 @@ mod errors;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
 mod limits;
-#[expect(dead_code, unused_imports, reason = "the read loop and those who bring come next")]
+#[expect(dead_code, unused_imports, reason = "the socket of the Stripe CLI comes next")]
 mod live;
 mod openapi;
 mod page;
 mod ranges;
+mod read;
 mod setup;
 mod spec;
 mod walk;
@@ -37,9 +39,12 @@ use protocol::{Catalog, ConfiguredCatalog, Spec};
 use stripe_api::Catalogue;
 
 use crate::backfill::{Backfill, Start};
+use crate::change::Changes;
 use crate::client::Client;
 use crate::config::Settings;
 pub use crate::config::{Config, Given};
+use crate::live::Live;
+use crate::read::{Ahead, Reading};
 
 /// The source: a Stripe account.
 #[derive(Debug)]
@@ -104,7 +109,6 @@ impl Source for StripeSource {
     }
 
     async fn read(&self, request: ReadRequest, out: &mut Emitter, stop: Stop) -> Result<(), Error> {
-        refuse_follow(&request)?;
         refuse_twice(&request.catalog)?;
         let (client, notices) = Client::open(&self.settings)?;
         let account = tokio::select! {
@@ -116,9 +120,29 @@ impl Source for StripeSource {
         let now = client.now().ok_or_else(|| no_time(&client))?;
         let start = Start::new(&request, &wishes, now);
         backfill::open(&start, out).await?;
-        let backfill =
-            Backfill::new(start.plan, Arc::new(client), &account.id, notices, &self.settings);
-        Box::pin(backfill.run(out, &stop)).await
+        let ReadRequest { catalog, follow, input, .. } = request;
+        let client = Arc::new(client);
+        let asks = !self.settings.live_input.from_stdin;
+        let live = if follow || !asks {
+            let from = &self.settings.live_input;
+            Some(Live::open(from, &client, (follow, input), &stop, out).await?)
+        } else {
+            None
+        };
+        let (plan, lists) = (start.plan, Arc::clone(&client));
+        let backfill = Backfill::new(plan, lists, &account.id, follow, &self.settings);
+        let of = (account.id.as_str(), &self.settings);
+        let ahead = Ahead {
+            changes: Changes::new(start.global, &client, &backfill, &catalog, of),
+            backfill,
+            live,
+            notices,
+            asks,
+            poll: self.settings.changing.poll,
+            follow,
+            is_unread_elsewhere: start.is_unread_elsewhere,
+        };
+        Box::pin(Reading::new(ahead, out, &stop).run()).await
     }
 
     async fn setup(&self, catalog: &ConfiguredCatalog, out: &mut Emitter) -> Result<(), Error> {
@@ -132,14 +156,6 @@ impl Source for StripeSource {
     ) -> Result<(), Error> {
         setup::tear_down(&self.settings, out).await
     }
-}
-
-fn refuse_follow(request: &ReadRequest) -> Result<(), Error> {
-    if request.follow {
-        return Err(Error::config("reading the command line: --follow is not there yet")
-            .hint("leave it out, and run again for what is new"));
-    }
-    Ok(())
 }
 
 fn refuse_twice(catalog: &ConfiguredCatalog) -> Result<(), Error> {

@@ -24,7 +24,7 @@ pub(crate) fn spec() -> Spec {
 
 fn properties() -> Value {
     let mut all = connection();
-    for more in [reading(), live()] {
+    for more in [reading(), changing(), live()] {
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
             all.extend(more);
         }
@@ -120,6 +120,29 @@ fn reading() -> Value {
 /// The streams that are read parent by parent.
 fn under_parents() -> Vec<&'static str> {
     Catalogue::embedded().keyed.iter().map(|keyed| keyed.facts.name.as_str()).collect()
+}
+
+/// How changes are read.
+fn changing() -> Value {
+    json!({
+        "poll_events": {
+            "type": "boolean", "default": true,
+            "description": "Reads what changed from Stripe's events, after the lists.",
+        },
+        "events_overlap_seconds": {
+            "type": "integer", "minimum": 0, "maximum": 86_400,
+            "description": "How far before the last place events are read again, because they may show late. Default 60.",
+        },
+        "revalidate_objects": {
+            "type": "array", "items": {"type": "string"},
+            "examples": [["subscriptions"]],
+            "description": "Streams, kinds of objects or types of events whose objects are asked for again instead of being taken from the event: a request for each.",
+        },
+        "event_version_mismatch": {
+            "type": "string", "enum": ["fetch", "accept"], "default": "fetch",
+            "description": "What to do with events in another API version than `api_version`: ask for the object again, a request for each, or take it as it is.",
+        },
+    })
 }
 
 /// How events come while a read goes on.

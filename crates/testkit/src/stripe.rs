@@ -72,6 +72,11 @@ impl FakeStripe {
         self.post("/__mutate", &json!({"changes": [change]})).await;
     }
 
+    /// Makes these changes by hand, as `POST /__mutate` takes them, all at one moment.
+    pub async fn change(&self, changes: &[Value]) -> Value {
+        parse(&self.post("/__mutate", &json!({"changes": changes})).await)
+    }
+
     /// Moves its clock on by so many seconds; the new time in unix seconds.
     pub async fn advance(&self, seconds: u32) -> i64 {
         let answer = parse(&self.post("/__clock", &json!({"advance": seconds})).await);

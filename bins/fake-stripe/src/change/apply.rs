@@ -134,6 +134,8 @@ impl Changer<'_> {
             (view.len(), seconds.max(newest))
         };
         let mut whole = stream.make(number, created)?;
+        // Whatever was made up for it: nothing was changed after now.
+        self.touch(&mut whole);
         edit(&mut whole);
         stream.change().add(number, created, self.version(&whole, false));
         self.tell(stream, Deed::Create, &whole, None);

@@ -1,4 +1,4 @@
-//! The loop: asks for pages as far as budget and memory allow, and emits them as they arrive.
+//! Asks for pages as far as budget and memory allow, and emits them as they arrive.
 //!
 //! A page changes the plan when it is about to be emitted, never when it arrives, so the state is
 //! always one of what was emitted. The next page is asked for before this one is emitted.
@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connector::{Emitter, Error, Stop};
+use connector::{Emitter, Error};
 use protocol::Level;
 use stripe_api::{Catalogue, StreamFacts};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::plan::Plan;
 use super::report;
+use super::retry::Retries;
 use super::schedule::{Schedule, Turn};
 use super::start::Start;
 use super::stream::{PageRequest, StreamPlan};
@@ -32,23 +32,28 @@ pub(crate) struct Backfill {
     client: Arc<Client>,
     frames: Vec<Arc<Frames>>,
     pages: JoinSet<Fetched>,
-    notices: mpsc::Receiver<String>,
     denied: Vec<String>,
     /// Lists inside objects that could not be made whole: how many of each stream, and why the first.
     left_cut: BTreeMap<String, (usize, String)>,
     expand_lists: bool,
     calls_over: bool,
+    /// Streams that failed and are tried again, where a failure is not the end.
+    retries: Option<Retries>,
 }
 
 /// The frames of a stream and of its children.
-struct Frames {
-    own: Frame,
-    children: Vec<ChildFrame>,
+#[derive(Debug)]
+pub(crate) struct Frames {
+    /// That of the stream.
+    pub(crate) own: Frame,
+    /// Those of its children.
+    pub(crate) children: Vec<ChildFrame>,
     /// What is read parent by parent: the frame of the parents, and the lists under them.
     under_parents: Option<(Frame, Arc<Lists>)>,
 }
 
-struct Fetched {
+/// The answer to a question for a page.
+pub(crate) struct Fetched {
     request: PageRequest,
     page: Result<Page, Failure>,
     /// What goes on, if this is a part of what is read under a page of parents.
@@ -73,22 +78,13 @@ impl Fetched {
     }
 }
 
-/// What the loop waits for next.
-enum Event {
-    Stop,
-    Page(Box<Fetched>),
-    Notice(String),
-    Token,
-    Over,
-}
-
 impl Backfill {
     /// A backfill of `start`'s streams; records carry this account.
     pub(crate) fn new(
         plan: Plan,
         client: Arc<Client>,
         account_id: &str,
-        notices: mpsc::Receiver<String>,
+        follow: bool,
         settings: &Settings,
     ) -> Self {
         let expand_lists = settings.wishes.expand_lists;
@@ -100,47 +96,56 @@ impl Backfill {
             client,
             frames,
             pages: JoinSet::new(),
-            notices,
             denied: Vec::new(),
             left_cut: BTreeMap::new(),
             expand_lists,
             calls_over: false,
+            retries: follow.then(Retries::default),
         }
     }
 
-    /// Reads until every stream has ended or a stop is asked for.
+    /// Tells the streams of which nothing is left to read.
     ///
     /// # Errors
     ///
-    /// When the connection failed as a whole, or nobody reads what is emitted.
-    pub(crate) async fn run(mut self, out: &mut Emitter, stop: &Stop) -> Result<(), Error> {
+    /// When nobody reads what is emitted.
+    pub(crate) async fn begin(&mut self, out: &mut Emitter) -> Result<(), Error> {
         for stream in &mut self.schedule.plan.streams {
             if stream.is_done() {
                 stream.ended = true;
                 report::nothing_left(stream, out).await?;
             }
         }
-        loop {
-            let wait = self.ask_for_pages();
-            match self.next(wait, stop).await? {
-                Event::Page(fetched) => self.take_in(*fetched, out).await?,
-                Event::Notice(text) => out.log(Level::Warn, text).await?,
-                Event::Token => {}
-                Event::Stop => return self.finish(out).await,
-                Event::Over => break,
-            }
-        }
-        report::left_cut(&self.left_cut, out).await?;
-        if self.calls_over {
-            let text =
-                "stopped: `max_api_calls` requests were made; the next run goes on from here";
-            out.log(Level::Warn, text).await?;
-        }
-        self.refuse_blind_key()
+        Ok(())
+    }
+
+    /// The streams, in the order of the catalog.
+    pub(crate) fn streams(&self) -> &[StreamPlan] {
+        &self.schedule.plan.streams
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn streams_mut(&mut self) -> &mut [StreamPlan] {
+        &mut self.schedule.plan.streams
+    }
+
+    /// Whether no page is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    /// Whether no more requests are allowed.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.calls_over
+    }
+
+    /// No more requests are to be made.
+    pub(crate) const fn end(&mut self) {
+        self.calls_over = true;
     }
 
     /// Asks for as many pages as may be asked for now. Some time when more may be after it.
-    fn ask_for_pages(&mut self) -> Option<Duration> {
+    pub(crate) fn ask_for_pages(&mut self) -> Option<Duration> {
         while !self.calls_over {
             match self.client.decide(|limits, now| self.schedule.turn(limits, now)) {
                 Turn::Ask(request) => self.ask(request),
@@ -163,36 +168,55 @@ impl Backfill {
         self.pages.spawn(async move { fetch(&client, &call, &frame, expand, request).await });
     }
 
-    async fn next(&mut self, wait: Option<Duration>, stop: &Stop) -> Result<Event, Error> {
-        if self.pages.is_empty() && wait.is_none() {
-            return Ok(if stop.is_requested() { Event::Stop } else { Event::Over });
-        }
-        let token = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
-        };
-        let event = tokio::select! {
-            biased;
-            () = stop.requested() => Event::Stop,
-            Some(notice) = self.notices.recv() => Event::Notice(notice),
-            Some(joined) = self.pages.join_next() => Event::Page(Box::new(joined.map_err(lost_task)?)),
-            () = token => Event::Token,
-        };
-        Ok(event)
+    /// The next page that arrives; none if none is on its way. It may be dropped while it waits.
+    ///
+    /// # Errors
+    ///
+    /// When the task that fetched it was lost.
+    pub(crate) async fn fetched(&mut self) -> Option<Result<Fetched, Error>> {
+        let joined = self.pages.join_next().await?;
+        Some(joined.map_err(|error| Error::internal("fetching a page").caused_by(error)))
     }
 
     /// Emits what has arrived whole; what has not is asked for by the next run.
-    async fn finish(mut self, out: &mut Emitter) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Backfill::take_in`].
+    pub(crate) async fn finish(&mut self, out: &mut Emitter) -> Result<(), Error> {
         self.calls_over = true;
         while let Some(joined) = self.pages.try_join_next() {
-            self.take_in(joined.map_err(lost_task)?, out).await?;
+            let lost = |error| Error::internal("fetching a page").caused_by(error);
+            self.take_in(joined.map_err(lost)?, out).await?;
         }
         report::left_cut(&self.left_cut, out).await
     }
 
-    async fn take_in(&mut self, fetched: Fetched, out: &mut Emitter) -> Result<(), Error> {
+    /// Tells what is to be told at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the key may read nothing, or nobody reads what is emitted.
+    pub(crate) async fn sum_up(&self, out: &mut Emitter) -> Result<(), Error> {
+        report::left_cut(&self.left_cut, out).await?;
+        if self.calls_over {
+            let text =
+                "stopped: `max_api_calls` requests were made; the next run goes on from here";
+            out.log(Level::Warn, text).await?;
+        }
+        self.refuse_blind_key()
+    }
+
+    /// Emits a page, or deals with its failure.
+    ///
+    /// # Errors
+    ///
+    /// When the connection failed as a whole, or nobody reads what is emitted.
+    pub(crate) async fn take_in(
+        &mut self,
+        fetched: Fetched,
+        out: &mut Emitter,
+    ) -> Result<(), Error> {
         let Fetched { request, page, walk } = fetched;
         if let (Ok(part), Some(walk)) = (&page, walk) {
             return self.take_in_part(request, part, *walk, out).await;
@@ -201,7 +225,7 @@ impl Backfill {
         let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
             return Ok(());
         };
-        if stream.ended {
+        if !stream.wants(&request) {
             return Ok(());
         }
         report::start(stream, out).await?;
@@ -209,14 +233,14 @@ impl Backfill {
             Ok(page) => page,
             Err(failure) => return self.take_in_failure(&request, failure, out).await,
         };
-        if let Some(why) = page.left_cut().first() {
-            let left = self.left_cut.entry(stream.name.clone()).or_insert_with(|| (0, why.clone()));
-            left.0 = left.0.saturating_add(page.left_cut().len());
+        note_left_cut(&mut self.left_cut, &stream.name, &page);
+        if let Some(retries) = &mut self.retries {
+            retries.forget(request.stream);
         }
         match stream.arrived(&request, &page, room) {
             Ok(arrival) => {
                 self.ask_for_pages();
-                let Some(stream) = self.schedule.plan.streams.get(request.stream) else {
+                let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
                     return Ok(());
                 };
                 report::page(stream, &page, &arrival, out).await
@@ -236,13 +260,14 @@ impl Backfill {
         let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
             return Ok(());
         };
-        if stream.ended {
+        if !stream.wants(&request) {
             self.client.decide(|limits, now| self.schedule.back(&request, limits, now));
             return Ok(());
         }
         report::start(stream, out).await?;
         stream.part_arrived(part);
-        report::records(&stream.name, part, 0, out).await?;
+        report::records(stream, part, 0, out).await?;
+        stream.is_known = true;
         let client = Arc::clone(&self.client);
         self.pages.spawn(async move { Fetched::walked(request, walk, &client).await });
         Ok(())
@@ -272,13 +297,55 @@ impl Backfill {
                 return report::skip(stream, &reason, out).await;
             }
             Failure::Unavailable(reason) => return report::skip(stream, &reason, out).await,
+            Failure::Gone => Error::internal("listing a stream: an object is gone"),
             Failure::Stream(error) => error,
         };
-        report::failed(stream, &error, out).await
+        self.fail(request.stream, &error, out).await
+    }
+
+    /// A stream has failed: that is its end, or it is tried again later where reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads what is emitted.
+    pub(crate) async fn fail(
+        &mut self,
+        index: usize,
+        error: &Error,
+        out: &mut Emitter,
+    ) -> Result<(), Error> {
+        let Some(stream) = self.schedule.plan.streams.get_mut(index) else { return Ok(()) };
+        match &mut self.retries {
+            None => report::failed(stream, error, out).await,
+            Some(retries) => {
+                let again = retries.failed(index, tokio::time::Instant::now());
+                report::failed_for_now(stream, error, again, out).await
+            }
+        }
+    }
+
+    /// Tries those streams again whose time has come; when the next will be.
+    pub(crate) fn try_again(&mut self) -> Option<tokio::time::Instant> {
+        let retries = self.retries.as_mut()?;
+        for index in retries.due(tokio::time::Instant::now()) {
+            if let Some(stream) = self.schedule.plan.streams.get_mut(index) {
+                stream.resume();
+            }
+        }
+        retries.next()
+    }
+
+    /// Notes which lists in a page's objects are not whole.
+    pub(crate) fn note_left_cut(&mut self, stream: &str, page: &Page) {
+        note_left_cut(&mut self.left_cut, stream, page);
     }
 
     /// A key that may read none of several streams is no key for this catalog.
-    fn refuse_blind_key(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// When it is such a key.
+    pub(crate) fn refuse_blind_key(&self) -> Result<(), Error> {
         let all = self.schedule.plan.streams.len();
         match self.denied.first() {
             Some(reason) if all > 1 && self.denied.len() == all => Err(Error::permission(format!(
@@ -304,6 +371,16 @@ impl Frames {
         });
         let children = children.map(|child| ChildFrame::new(child, account_id)).collect();
         Self { own, children, under_parents }
+    }
+
+    /// What stands around objects that come alone, and not in the list that is read.
+    pub(crate) fn of_changes(stream: &StreamPlan, account_id: &str) -> Self {
+        let children = stream.children.iter();
+        Self {
+            own: Frame::new(&stream.name, account_id, None),
+            children: children.map(|child| ChildFrame::new(child, account_id)).collect(),
+            under_parents: None,
+        }
     }
 }
 
@@ -341,8 +418,11 @@ async fn own_page(
     Ok(page)
 }
 
-fn lost_task(error: tokio::task::JoinError) -> Error {
-    Error::internal("fetching a page").caused_by(error)
+fn note_left_cut(noted: &mut BTreeMap<String, (usize, String)>, stream: &str, page: &Page) {
+    if let Some(why) = page.left_cut().first() {
+        let left = noted.entry(stream.to_owned()).or_insert_with(|| (0, why.clone()));
+        left.0 = left.0.saturating_add(page.left_cut().len());
+    }
 }
 
 /// Why a name in the catalog cannot be read.
@@ -367,8 +447,8 @@ fn unreadable(name: &str, catalogue: &Catalogue) -> Error {
 
 /// Emits what comes before the first page: warnings, unknown streams, the place of the changes.
 pub(crate) async fn open(start: &Start, out: &mut Emitter) -> Result<(), Error> {
-    if let Some(global) = &start.global {
-        out.global_state(global).await?;
+    if start.is_first {
+        out.global_state(&start.global).await?;
     }
     for warning in &start.warnings {
         out.log(Level::Warn, warning.clone()).await?;

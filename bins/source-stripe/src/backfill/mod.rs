@@ -4,6 +4,7 @@ mod driver;
 mod manner;
 mod plan;
 mod report;
+mod retry;
 mod schedule;
 mod start;
 mod stream;
@@ -11,6 +12,8 @@ mod stream;
 #[cfg(test)]
 mod simulation;
 
-pub(crate) use driver::{Backfill, open};
+pub(crate) use driver::{Backfill, Fetched, Frames, open};
+pub(crate) use manner::Manner;
+pub(crate) use report::{complete, records, start as tell_start, state as tell_state};
 pub(crate) use start::{Start, Wishes};
-pub(crate) use stream::Keyed;
+pub(crate) use stream::{Fate, Keyed, StreamPlan};

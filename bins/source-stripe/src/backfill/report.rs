@@ -1,11 +1,12 @@
 //! What a backfill tells: the order of messages around a page.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use connector::{Emitter, Error};
 use protocol::{Level, TimeRange};
 
-use super::stream::{Arrival, StreamPlan};
+use super::stream::{Arrival, Fate, StreamPlan};
 use crate::page::Page;
 use crate::ranges::Span;
 
@@ -26,7 +27,7 @@ pub(crate) async fn start(stream: &mut StreamPlan, out: &mut Emitter) -> Result<
 
 /// Emits a page: its records, then the state that covers them, then the end if it was the last.
 pub(crate) async fn page(
-    stream: &StreamPlan,
+    stream: &mut StreamPlan,
     page: &Page,
     arrival: &Arrival,
     out: &mut Emitter,
@@ -38,34 +39,52 @@ pub(crate) async fn page(
         );
         out.log(Level::Warn, text).await?;
     }
-    records(name, page, arrival.emit, out).await?;
-    for (frame, child) in stream.children.iter().enumerate() {
-        for brood in page.broods(arrival.emit, frame) {
-            out.record_lines(&child.facts.name, &brood.lines, brood.count).await?;
-        }
-    }
+    records(stream, page, arrival.emit, out).await?;
+    stream.is_known = true;
     for name in stream.family() {
         if let Some(span) = arrival.read {
             out.range_complete(name, time_range(span)).await?;
         }
         out.state(name, &arrival.state).await?;
-        if arrival.complete {
-            out.complete(name).await?;
-        }
     }
-    Ok(())
+    if arrival.complete && !stream.awaits_changes { complete(stream, out).await } else { Ok(()) }
 }
 
-/// Emits the records of the first `count` objects of a page.
+/// Emits the first records of a page, and their children.
 pub(crate) async fn records(
-    name: &str,
+    stream: &StreamPlan,
     page: &Page,
     count: usize,
     out: &mut Emitter,
 ) -> Result<(), Error> {
     let (pieces, mut uncounted) = page.records(count);
     for piece in pieces {
-        out.record_lines(name, piece, std::mem::take(&mut uncounted)).await?;
+        out.record_lines(&stream.name, piece, std::mem::take(&mut uncounted)).await?;
+    }
+    for (frame, child) in stream.children.iter().enumerate() {
+        for brood in page.broods(count, frame) {
+            out.record_lines(&child.facts.name, &brood.lines, brood.count).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Emits how far a stream is, and its children.
+pub(crate) async fn state(stream: &StreamPlan, out: &mut Emitter) -> Result<(), Error> {
+    for name in stream.family() {
+        out.state(name, &stream.state()).await?;
+    }
+    Ok(())
+}
+
+/// Tells that a stream is complete, and its children, unless that was told.
+pub(crate) async fn complete(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
+    if stream.was_completed {
+        return Ok(());
+    }
+    (stream.fate, stream.was_completed) = (Fate::Complete, true);
+    for name in stream.family() {
+        out.complete(name).await?;
     }
     Ok(())
 }
@@ -74,11 +93,9 @@ pub(crate) async fn records(
 /// remains, and it has no terminal status.
 pub(crate) async fn nothing_left(stream: &mut StreamPlan, out: &mut Emitter) -> Result<(), Error> {
     start(stream, out).await?;
-    for name in stream.family() {
-        out.state(name, &stream.state()).await?;
-        if stream.is_read() {
-            out.complete(name).await?;
-        }
+    state(stream, out).await?;
+    if stream.is_read() && !stream.awaits_changes {
+        complete(stream, out).await?;
     }
     Ok(())
 }
@@ -89,7 +106,7 @@ pub(crate) async fn skip(
     reason: &str,
     out: &mut Emitter,
 ) -> Result<(), Error> {
-    stream.ended = true;
+    (stream.ended, stream.fate) = (true, Fate::Skipped);
     for name in stream.family() {
         out.skip(name, reason).await?;
     }
@@ -102,11 +119,24 @@ pub(crate) async fn failed(
     error: &Error,
     out: &mut Emitter,
 ) -> Result<(), Error> {
-    stream.ended = true;
+    (stream.ended, stream.fate) = (true, Fate::Failed);
     for name in stream.family() {
         out.stream_error(name, error).await?;
     }
     Ok(())
+}
+
+/// Tells that a stream failed and is tried again later; it has no end yet.
+pub(crate) async fn failed_for_now(
+    stream: &mut StreamPlan,
+    error: &Error,
+    again: Duration,
+    out: &mut Emitter,
+) -> Result<(), Error> {
+    (stream.ended, stream.fate) = (true, Fate::Failed);
+    let (name, minutes) = (&stream.name, again.as_secs() / 60);
+    let text = format!("`{name}`: {}; it is tried again in {minutes} min", error.report());
+    out.log(Level::Error, text).await
 }
 
 /// Tells how many lists inside objects do not show everything, and why.

@@ -4,23 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use connector::ReadRequest;
 use protocol::{ConfiguredStream, SourceState, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use stripe_api::{Catalogue, ChildStream, Freshness, KeyedStream, StreamFacts};
 
 use super::manner::Manner;
 use super::plan::Plan;
 use super::stream::{Keyed, StreamPlan};
+use crate::change::GlobalState;
 use crate::ranges::{self, Bounds, RangeSet, StreamState};
-
-/// State of the source as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct GlobalState {
-    /// Changes from this moment on are not in the lists that are read now, unix seconds.
-    pub(crate) events_cursor: i64,
-    /// How the copy is filled.
-    pub(crate) filled: Manner,
-}
 
 /// What the owner's configuration says of a backfill.
 #[derive(Debug, Clone)]
@@ -68,8 +59,12 @@ pub(crate) struct Start {
     pub(crate) unknown: Vec<String>,
     /// Words about stored states that could not be used.
     pub(crate) warnings: Vec<String>,
-    /// The state to emit first, if there was none.
-    pub(crate) global: Option<GlobalState>,
+    /// From where on changes have to be read.
+    pub(crate) global: GlobalState,
+    /// Whether something of that was not known before: then it is emitted first.
+    pub(crate) is_first: bool,
+    /// Whether a stream that is left out is in the middle of its list.
+    pub(crate) is_unread_elsewhere: bool,
     /// What is known of the version of Stripe's API that is read.
     pub(crate) catalogue: &'static Catalogue,
 }
@@ -89,7 +84,9 @@ impl Start {
             plan: Plan { streams: Vec::new() },
             unknown: Vec::new(),
             warnings: changes(request, wishes),
-            global: global(request, wishes, now),
+            global: GlobalState::default(),
+            is_first: false,
+            is_unread_elsewhere: false,
             catalogue: wishes.catalogue,
         };
         for configured in &request.catalog.streams {
@@ -123,8 +120,10 @@ impl Start {
             let params = params(facts, wishes.list_params.get(name));
             let mut plan = StreamPlan::new(name.clone(), facts, set, params, limit);
             plan.children = children;
+            plan.is_known = earlier.iter().any(Option::is_some);
             start.plan.streams.push(plan);
         }
+        start.begin_changes(request, wishes, now);
         start
     }
 
@@ -149,7 +148,43 @@ impl Start {
         let own = params(&keyed.facts, wishes.list_params.get(name));
         let plan = StreamPlan::new(name.clone(), facts, set, params(facts, None), limit);
         let keyed = Keyed { stream: keyed, params: own, is_known };
-        self.plan.streams.push(plan.under_parents(keyed));
+        let mut plan = plan.under_parents(keyed);
+        plan.is_known = is_known;
+        self.plan.streams.push(plan);
+    }
+
+    fn begin_changes(&mut self, request: &ReadRequest, wishes: &Wishes, now: Timestamp) {
+        let kept = request.state.global.as_ref();
+        let kept = kept.and_then(|kept| serde_json::from_str::<GlobalState>(kept.get()).ok());
+        self.is_first = kept.is_none();
+        self.global = kept.unwrap_or_else(|| {
+            GlobalState::at(place(&request.state, now), Manner::of(request, wishes))
+        });
+        let told = |name: &str| {
+            let keyed = wishes.catalogue.keyed(name).filter(|keyed| keyed.key.is_some());
+            let facts = wishes.catalogue.list(name).or(keyed.map(|keyed| &keyed.facts));
+            facts.is_some_and(|facts| !facts.event_types.is_empty())
+        };
+        let stored = request.state.streams.iter();
+        let stored = stored.filter_map(|(name, kept)| Some((name, ranges::parse(kept).ok()?)));
+        let left_out: Vec<(&String, StreamState)> =
+            stored.filter(|(name, _)| !is_selected(request, name)).collect();
+        self.is_unread_elsewhere = left_out.iter().any(|(_, state)| !state.remaining.is_empty());
+        let begun = self.global.begun.clone();
+        for stream in &mut self.plan.streams {
+            stream.is_known |= begun.contains(&stream.name);
+            if told(&stream.name) && self.global.begun.insert(stream.name.clone()) {
+                self.is_first = true;
+            }
+        }
+        let absent = begun.iter().filter(|name| !is_selected(request, name));
+        let left_out = left_out.iter().map(|(name, _)| *name).chain(absent);
+        let fresh = self.plan.streams.iter().filter(|stream| !stream.is_known);
+        self.global.begin(
+            left_out.map(String::as_str).filter(|name| told(name)),
+            fresh.map(|stream| stream.name.as_str()).filter(|name| told(name)),
+            now.seconds_floor(),
+        );
     }
 
     fn earlier(&mut self, state: &SourceState, name: &str) -> Option<StreamState> {
@@ -170,16 +205,10 @@ fn is_selected(request: &ReadRequest, name: &str) -> bool {
 }
 
 /// The moment from which changes have to be read: now, or where the oldest stored stream ends.
-fn global(request: &ReadRequest, wishes: &Wishes, now: Timestamp) -> Option<GlobalState> {
-    let state = &request.state;
-    if has_events_cursor(state) {
-        return None;
-    }
+fn place(state: &SourceState, now: Timestamp) -> i64 {
     let stored = state.streams.values().filter_map(|stored| ranges::parse(stored).ok());
     let oldest = stored.map(|state| state.accounted_range.lt).min();
-    let from = oldest.map_or(now, |oldest| oldest.min(now));
-    let filled = Manner::of(request, wishes);
-    Some(GlobalState { events_cursor: from.seconds_floor(), filled })
+    oldest.map_or(now, |oldest| oldest.min(now)).seconds_floor()
 }
 
 /// What has changed since the copy was filled, as far as that is known.
@@ -193,12 +222,6 @@ fn changes(request: &ReadRequest, wishes: &Wishes) -> Vec<String> {
     let is_filled = |name: &str| request.state.streams.contains_key(name);
     kept.map(|kept| Manner::of(request, wishes).differences(&kept.filled, is_filled))
         .unwrap_or_default()
-}
-
-fn has_events_cursor(state: &SourceState) -> bool {
-    let global = state.global.as_ref().map(|global| serde_json::from_str::<Value>(global.get()));
-    let cursor = |global: &Value| global.get("events_cursor").is_some_and(Value::is_number);
-    global.is_some_and(|global| global.is_ok_and(|global| cursor(&global)))
 }
 
 fn range_set(

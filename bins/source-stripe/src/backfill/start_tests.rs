@@ -1,6 +1,6 @@
 use connector::Input;
 use protocol::{ConfiguredCatalog, Stream};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -27,17 +27,21 @@ fn done_until(lt: &str) -> Value {
 }
 
 #[test]
-fn changes_are_read_from_the_moment_before_the_first_backfill() {
-    let cursor =
-        |state: Value| start(&["customers"], state).global.map(|global| global.events_cursor);
-    assert_eq!(cursor(json!({})), Some(1_000_000));
-    assert_eq!(cursor(json!({"global": {"events_cursor": 5}})), None);
+fn changes_are_read_from_before_the_first_backfill_also_with_imported_states_without_a_cursor() {
+    let cursor = |state: Value| {
+        let begun = start(&["customers"], state);
+        (begun.global.events_cursor, begun.is_first)
+    };
+    assert_eq!(cursor(json!({})), (1_000_000, true));
+    assert_eq!(cursor(json!({"global": {"events_cursor": 5}})), (5, true), "`customers` is new");
+    let begun = json!({"events_cursor": 5, "begun": ["customers"]});
+    assert_eq!(cursor(json!({"global": begun})), (5, false));
     let imported = json!({"streams": {
         "customers": done_until("1970-01-02T00:00:00Z"),
         "charges": done_until("1970-01-01T10:00:00Z"),
         "refunds": {"eventId": "evt_1"},
     }});
-    assert_eq!(cursor(imported), Some(36_000));
+    assert_eq!(cursor(imported), (36_000, true));
 }
 
 #[test]
@@ -94,8 +98,7 @@ fn a_run_that_goes_on_has_nothing_left_where_it_was_done() {
 #[test]
 fn a_change_of_what_a_copy_was_filled_with_is_told() {
     let filled = |changed: Value| {
-        let mut filled =
-            serde_json::to_value(start(&["customers"], json!({})).global.unwrap()).unwrap();
+        let mut filled = serde_json::to_value(start(&["customers"], json!({})).global).unwrap();
         filled["filled"].as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
         let streams = json!({"customers": done_until("1970-01-02T00:00:00Z")});
         start(&["customers"], json!({"global": filled, "streams": streams})).warnings
@@ -137,4 +140,29 @@ fn a_stream_under_parents_has_ranges_over_its_parents() {
 fn a_stream_under_parents_that_nobody_named_is_not_read() {
     let begun = start(&["customer_tax_ids", "customers"], json!({}));
     assert_eq!(begun.unknown, ["customer_tax_ids"]);
+}
+
+#[test]
+fn a_run_with_fewer_streams_keeps_the_place_of_those_that_have_a_state() {
+    let until = done_until("1970-01-02T00:00:00Z");
+    let streams = json!({"customers": until, "charges": until, "tax_codes": until, "subscription_items": until});
+    let state = json!({"global": {"events_cursor": 990_000}, "streams": streams});
+    let begun = start(&["customers", "refunds"], state);
+    let lagging: Vec<(&String, &i64)> = begun.global.lagging.iter().collect();
+    assert_eq!(lagging, [(&"charges".to_owned(), &990_000)]);
+    assert_eq!(begun.global.begun, ["customers", "refunds"].map(str::to_owned).into());
+    assert!(!begun.is_unread_elsewhere);
+}
+
+#[test]
+fn what_a_killed_run_may_have_written_is_not_forgotten_for_want_of_a_state() {
+    let state = json!({"global": {"events_cursor": 990_000, "begun": ["charges", "customers"]}});
+    let fewer = start(&["customers"], state).global;
+    assert_eq!(fewer.place("charges"), 990_000);
+    let mut later = fewer.clone();
+    later.advance(999_000);
+    let global = serde_json::to_value(&later).unwrap();
+    let again = start(&["charges", "customers"], json!({ "global": global }));
+    assert_eq!(again.global.place("charges"), 990_000, "it catches up, though it is listed anew");
+    assert!(again.plan.streams.iter().all(|stream| stream.is_known));
 }

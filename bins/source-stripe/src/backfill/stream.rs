@@ -17,6 +17,20 @@ const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Objects that each part of a split range is expected to have at least: a split may cost a request.
 const LEAST_PART: f64 = 300.0;
 
+/// How a stream ended in this run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It has not.
+    #[default]
+    Open,
+    /// It is complete.
+    Complete,
+    /// It is not there for this account.
+    Skipped,
+    /// It failed.
+    Failed,
+}
+
 /// A stream and how far its reading is.
 #[derive(Debug)]
 pub(crate) struct StreamPlan {
@@ -35,8 +49,18 @@ pub(crate) struct StreamPlan {
     pub(crate) asked: u64,
     /// Whether `start` was told.
     pub(crate) started: bool,
-    /// Whether nothing more happens to it in this run.
+    /// Whether nothing more of its list is asked for in this run.
     pub(crate) ended: bool,
+    /// How it ended.
+    pub(crate) fate: Fate,
+    /// Whether its end was told; in a read that goes on it can be read again after that.
+    pub(crate) was_completed: bool,
+    /// Whether it is complete only once the changes have been read.
+    pub(crate) awaits_changes: bool,
+    /// Whether the copy holds something of it: a state of it was known or emitted.
+    pub(crate) is_known: bool,
+    /// Counts how often its list was begun; answers to questions before that do not count.
+    attempt: u32,
     set: RangeSet,
     params: Vec<(String, String)>,
     left: Option<u64>,
@@ -70,6 +94,8 @@ pub(crate) struct PageRequest {
     pub(crate) reserved: usize,
     /// Most records that may still be read.
     pub(crate) left: Option<u64>,
+    /// In which attempt at the list it was asked for.
+    pub(crate) attempt: u32,
 }
 
 /// What a page means for its stream; the state is that after its records.
@@ -97,7 +123,9 @@ impl StreamPlan {
         left: Option<u64>,
     ) -> Self {
         let (page_limit, page_bytes) = (PAGE, FIRST_PAGE_BYTES);
-        let (asked, started, ended) = (0, false, false);
+        let (asked, started, ended, attempt) = (0, false, false, 0);
+        let (fate, was_completed) = (Fate::Open, false);
+        let (awaits_changes, is_known) = (false, false);
         let (keyed, children) = (None, Vec::new());
         Self {
             name,
@@ -108,6 +136,11 @@ impl StreamPlan {
             asked,
             started,
             ended,
+            fate,
+            was_completed,
+            awaits_changes,
+            is_known,
+            attempt,
             set,
             params,
             left,
@@ -131,6 +164,44 @@ impl StreamPlan {
     /// Whether there is nothing to ask for.
     pub(crate) fn is_done(&self) -> bool {
         self.is_read() || self.left == Some(0)
+    }
+
+    /// Whether a page is still wanted.
+    pub(crate) const fn wants(&self, request: &PageRequest) -> bool {
+        !self.ended && request.attempt == self.attempt
+    }
+
+    /// What is known of its objects, where events tell of them as they are. Objects that do not name
+    /// their parent do not come alone.
+    pub(crate) fn told(&self) -> Option<&'static StreamFacts> {
+        match &self.keyed {
+            None => Some(self.facts),
+            Some(keyed) => keyed.stream.key.as_ref().map(|_| &keyed.stream.facts),
+        }
+    }
+
+    /// The event types that tell of its objects.
+    pub(crate) fn event_types(&self) -> &'static [String] {
+        self.told().map_or(&[], |facts| &facts.event_types)
+    }
+
+    /// Whether changes of it are read: it takes part, and has not been given up.
+    pub(crate) fn takes_changes(&self) -> bool {
+        !self.event_types().is_empty() && !matches!(self.fate, Fate::Skipped | Fate::Failed)
+    }
+
+    /// Its list is asked for again, from where it is.
+    pub(crate) fn resume(&mut self) {
+        self.attempt = self.attempt.saturating_add(1);
+        self.set.release();
+        self.ended = self.is_done();
+        self.fate = Fate::Open;
+    }
+
+    /// Its list is asked for again, from its beginning.
+    pub(crate) fn start_over(&mut self) {
+        self.set = self.set.anew();
+        self.resume();
     }
 
     /// Whether nothing remains.
@@ -205,8 +276,8 @@ impl StreamPlan {
             Position::After(_) | Position::Top => None,
         };
         let query = self.query(window, cursor.as_deref());
-        let (reserved, left) = (self.page_bytes, self.left);
-        Some(PageRequest { stream, range, query, cursor, reserved, left })
+        let (reserved, left, attempt) = (self.page_bytes, self.left, self.attempt);
+        Some(PageRequest { stream, range, query, cursor, reserved, left, attempt })
     }
 
     fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {

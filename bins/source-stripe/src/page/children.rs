@@ -98,6 +98,15 @@ impl ChildFrame {
         Some(brood)
     }
 
+    /// The end of all children of a parent, by its record line.
+    pub(crate) fn nobody(&self, line: &[u8]) -> Option<Brood> {
+        let parent: ParentLine<'_> = serde_json::from_slice(line).ok()?;
+        let id: String = serde_json::from_str(parent.record.data.get("id")?.get()).ok()?;
+        let condition = [(self.key.clone(), id.into())].into_iter().collect();
+        let prune = Prune { stream: self.stream.clone(), condition, keep: Vec::new() };
+        Some(Brood { prune: Some(prune), ..Brood::default() })
+    }
+
     fn write(&self, out: &mut Vec<u8>, child: &RawValue, stamp: &str, close: &str) -> Option<()> {
         let open = child.get().as_bytes().strip_suffix(b"}")?;
         for part in [&self.head, open, &self.account, stamp.as_bytes(), close.as_bytes(), b"\n"] {
@@ -151,6 +160,14 @@ mod tests {
             r#""_origin":"list","_prune":[{"stream":"subscription_items","where":{"subscription":"sub_1"},"keep":["si_1","si_2"]}]}
 "#
         ), "{told}");
+    }
+
+    #[test]
+    fn a_parent_that_is_gone_has_no_children() {
+        let brood = frame().nobody(parent("null").as_bytes()).unwrap();
+        let prune = brood.prune.unwrap();
+        assert_eq!((brood.count, prune.keep.len()), (0, 0));
+        assert_eq!(prune.condition["subscription"], "sub_1");
     }
 
     #[test]

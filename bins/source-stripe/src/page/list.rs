@@ -27,6 +27,19 @@ pub(crate) struct Stamp {
     pub(crate) emitted_at: Timestamp,
 }
 
+/// How an object came, which decides its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// On a page: its own `updated` is its version.
+    Listed,
+    /// In an event, likewise.
+    Told,
+    /// In an event that tells its end: the later of `updated` and the stamp is its version.
+    Deleted,
+    /// Asked for by id, likewise: an answer is newer than what was known when it was asked for.
+    Fetched,
+}
+
 /// Record lines ready to be emitted, and what the planner has to know of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Page {
@@ -45,6 +58,8 @@ pub(crate) struct Page {
     offspring: Option<Offspring>,
     /// Whether it was cut before its end.
     is_cut: bool,
+    /// Whether it is the end of an object, and of its children with it.
+    is_end: bool,
 }
 
 /// Objects read under parents, ready to be emitted.
@@ -93,8 +108,26 @@ impl Page {
         if text.trim_start().starts_with('<') {
             return Err(Malformed::new("a web page instead of JSON"));
         }
-        let reader = Reader { copier: Copier::new(text, text.len()), items: Vec::new() };
-        reader.list(frame, &Tail::new(stamp))
+        Reader::new(text).list(frame, &Tail::new(stamp, Way::Listed))
+    }
+
+    /// One object as a page of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no object with an `id`.
+    pub(crate) fn of_object(
+        text: &str,
+        frame: &Frame,
+        stamp: Stamp,
+        way: Way,
+    ) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(text);
+        reader.object(frame, &Tail::new(stamp, way))?;
+        reader.copier.end()?;
+        let is_end = way == Way::Deleted || reader.is_stub;
+        let (lines, items) = (reader.copier.out, reader.items);
+        Ok(Self { lines, items, is_end, ..Self::default() })
     }
 
     /// How many objects it holds.
@@ -171,7 +204,10 @@ impl Page {
     pub(crate) fn breed(&mut self, frames: &[ChildFrame]) {
         for index in 0..self.len() {
             let line = self.line(index).unwrap_or_default();
-            let broods = frames.iter().map(|frame| frame.brood(line));
+            let broods = frames.iter().map(|frame| match self.is_end {
+                true => frame.nobody(line),
+                false => frame.brood(line),
+            });
             let broods: Vec<(usize, Brood)> = (0..)
                 .zip(broods)
                 .filter_map(|(frame, brood)| brood.map(|brood| (frame, brood)))
@@ -243,25 +279,46 @@ impl Page {
 /// What closes every record line.
 struct Tail {
     updated_at: i64,
+    way: Way,
     close: Vec<u8>,
 }
 
 impl Tail {
-    fn new(stamp: Stamp) -> Self {
-        let origin = serde_json::to_string(&Origin::List).unwrap_or_default();
+    fn new(stamp: Stamp, way: Way) -> Self {
+        let origin = match way {
+            Way::Listed => Origin::List,
+            Way::Told | Way::Deleted => Origin::Event,
+            Way::Fetched => Origin::Fetch,
+        };
+        let origin = serde_json::to_string(&origin).unwrap_or_default();
         let close = format!(r#"}},"emitted_at":"{}"}},"_origin":{origin}}}"#, stamp.emitted_at);
         let mut close = close.into_bytes();
         close.push(b'\n');
-        Self { updated_at: stamp.updated_at, close }
+        Self { updated_at: stamp.updated_at, way, close }
+    }
+
+    fn updated_at(&self, own: Option<i64>) -> i64 {
+        match self.way {
+            Way::Listed | Way::Told => own.unwrap_or(self.updated_at),
+            Way::Deleted | Way::Fetched => {
+                own.map_or(self.updated_at, |own| own.max(self.updated_at))
+            }
+        }
     }
 }
 
 struct Reader<'a> {
     copier: Copier<'a>,
     items: Vec<Item>,
+    /// Whether the last object said of itself that it is deleted.
+    is_stub: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { copier: Copier::new(text, text.len()), items: Vec::new(), is_stub: false }
+    }
+
     fn list(mut self, frame: &Frame, tail: &Tail) -> Result<Page, Malformed> {
         let (mut has_data, mut has_more, mut next) = (false, None, None);
         self.copier.pass(b'{')?;
@@ -329,16 +386,20 @@ impl Reader<'_> {
         self.copier.copy(b'{')?;
         let mut goes_on = self.copier.peek() != Some(b'}');
         while goes_on {
+            let start = self.copier.out.len();
             let key = self.copier.string()?;
             self.copier.copy(b':')?;
             let value = self.copier.value()?;
             match unquoted(self.text(&key)) {
                 b"id" => id = Some(value),
                 b"updated" => updated = self.integer(&value),
+                b"deleted" if tail.way == Way::Deleted => self.copier.out.truncate(start),
+                b"deleted" => self.is_stub = self.text(&value) == b"true",
                 name if name == sort_field => sort = self.integer(&value),
                 _ => {}
             }
             goes_on = self.copier.comma_or(b'}')?;
+            self.mend(start);
         }
         let id = id.filter(|id| self.text(id).starts_with(b"\""));
         let Some(id) = id else {
@@ -349,13 +410,28 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Takes the comma away that is one too many where a member was left out.
+    fn mend(&mut self, start: usize) {
+        let out = &mut self.copier.out;
+        if out.len() == start.saturating_add(1) {
+            let last = out.pop();
+            if last == Some(b'}') && out.ends_with(b",") {
+                out.pop();
+            }
+            out.extend(last.filter(|last| *last == b'}'));
+        }
+    }
+
     /// Puts our fields in the place of the object's closing brace, and ends the line.
     fn close(&mut self, frame: &Frame, tail: &Tail, updated: Option<i64>) {
         let out = &mut self.copier.out;
         out.pop();
         out.push(b',');
+        if tail.way == Way::Deleted {
+            out.extend_from_slice(br#""deleted":true,"#);
+        }
         out.extend_from_slice(&frame.account);
-        out.extend_from_slice(updated.unwrap_or(tail.updated_at).to_string().as_bytes());
+        out.extend_from_slice(tail.updated_at(updated).to_string().as_bytes());
         out.extend_from_slice(&tail.close);
     }
 
@@ -414,6 +490,49 @@ mod tests {
     fn page(body: &str) -> Result<Page, Malformed> {
         let stamp = Stamp { updated_at: 90, emitted_at: Timestamp::from_seconds(100) };
         Page::read(body.as_bytes(), &Frame::new("customers", "acct_1", Some("created")), stamp)
+    }
+
+    fn object(text: &str, way: Way) -> String {
+        let stamp = Stamp { updated_at: 90, emitted_at: Timestamp::from_seconds(100) };
+        let page = Page::of_object(text, &Frame::new("plans", "acct_1", None), stamp, way).unwrap();
+        let line = String::from_utf8(page.lines(1).concat()).unwrap();
+        let data = line.split_once(r#""data":"#).unwrap().1.split_once(r#","emitted_at""#).unwrap();
+        let origin = data.1.rsplit_once(r#""_origin":""#).unwrap().1.split('"').next().unwrap();
+        format!("{} {origin}", data.0)
+    }
+
+    #[test]
+    fn an_event_and_a_list_make_the_same_line_of_an_object() {
+        let text = "{ \"id\": \"p\",\n \"n\": 1.10, \"updated\": 80 }";
+        assert_eq!(
+            object(text, Way::Told),
+            r#"{"id":"p","n":1.10,"updated":80,"_account_id":"acct_1","_updated_at":80} event"#
+        );
+        assert_eq!(
+            object(text, Way::Fetched),
+            r#"{"id":"p","n":1.10,"updated":80,"_account_id":"acct_1","_updated_at":90} fetch"#
+        );
+        assert!(
+            object(r#"{"id":"p","updated":95}"#, Way::Fetched).contains(r#""_updated_at":95}"#)
+        );
+    }
+
+    #[test]
+    fn the_end_of_an_object_is_marked_once() {
+        let end = r#""id":"p","deleted":true,"_account_id":"acct_1","_updated_at":90} event"#;
+        for text in [
+            r#"{"id":"p"}"#,
+            r#"{"id":"p","deleted":false}"#,
+            r#"{"deleted":false,"id":"p"}"#,
+            r#"{"deleted":null, "id":"p", "deleted":true}"#,
+        ] {
+            assert_eq!(object(text, Way::Deleted), format!("{{{end}"), "{text}");
+        }
+        assert!(
+            object(r#"{"id":"p","updated":95}"#, Way::Deleted).contains(r#""_updated_at":95}"#)
+        );
+        let stub = r#"{"id":"p","object":"plan","deleted":true}"#;
+        assert!(object(stub, Way::Fetched).starts_with(stub.strip_suffix('}').unwrap()));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) struct RangeSet {
     earliest: Timestamp,
     ranges: BTreeMap<RangeId, Range>,
     next_id: RangeId,
+    bounds: Bounds,
 }
 
 /// What a page showed, as far as it was emitted.
@@ -62,7 +63,7 @@ impl RangeSet {
         let left = earlier.iter().map(|earlier| reconcile(*earlier, bounds.span));
         let ranges = left.reduce(united).unwrap_or_default().into_iter().map(Range::new);
         let ranges = (0..).zip(ranges).collect();
-        let mut set = Self { accounted: bounds.span, earliest, ranges, next_id: 0 };
+        let mut set = Self { accounted: bounds.span, earliest, ranges, next_id: 0, bounds };
         set.next_id = set.ranges.last_key_value().map_or(0, |(id, _)| id.saturating_add(1));
         if bounds.open_below {
             set.open_lowest();
@@ -71,6 +72,18 @@ impl RangeSet {
             set.open_highest();
         }
         set
+    }
+
+    /// The same list from its beginning, all of it.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(None, self.bounds, self.earliest)
+    }
+
+    /// Nothing is being asked for any more.
+    pub(crate) fn release(&mut self) {
+        for range in self.ranges.values_mut() {
+            range.in_flight = false;
+        }
     }
 
     /// The state as a value of this moment.

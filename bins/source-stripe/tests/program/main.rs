@@ -1,6 +1,7 @@
 //! The real program against `fake-stripe`, and against a server that answers by script.
 #![cfg(test)]
 
+mod change;
 mod check;
 mod children;
 mod easily_missed;
@@ -13,6 +14,7 @@ mod run;
 mod scripted;
 mod setup;
 mod stop;
+mod table;
 mod trouble;
 mod under_parents;
 mod v2;
