@@ -7,6 +7,7 @@ mod foreign;
 mod kill;
 mod leak;
 mod limits;
+mod live;
 mod nasty;
 mod sheets;
 mod sync;

@@ -245,6 +245,7 @@ impl App {
             ("GET", Route::Webhooks) => {
                 let mut counts = tenant.outbox.to_json(&tenant.world);
                 set(&mut counts, "acknowledged_by_socket", self.sessions.acknowledged().into());
+                set(&mut counts, "connections_of_sockets", self.sessions.connections().into());
                 Ok(Answer::json(&counts))
             }
             ("POST", Route::Mutate) => control::mutate(tenant, clock, asked.body),

@@ -53,6 +53,7 @@ pub struct Config {
     pub(crate) webhook_secret: Option<WebhookSecrets>,
     pub(crate) webhook_port: Option<u16>,
     pub(crate) webhook_host: Option<String>,
+    pub(crate) websocket: Option<bool>,
     pub(crate) input: Option<EventInput>,
 }
 

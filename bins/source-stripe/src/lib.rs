@@ -18,7 +18,6 @@ mod errors;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
 mod limits;
-#[expect(dead_code, unused_imports, reason = "the socket of the Stripe CLI comes next")]
 mod live;
 mod openapi;
 mod page;
@@ -122,13 +121,8 @@ impl Source for StripeSource {
         backfill::open(&start, out).await?;
         let ReadRequest { catalog, follow, input, .. } = request;
         let client = Arc::new(client);
-        let asks = !self.settings.live_input.from_stdin;
-        let live = if follow || !asks {
-            let from = &self.settings.live_input;
-            Some(Live::open(from, &client, (follow, input), &stop, out).await?)
-        } else {
-            None
-        };
+        let from = &self.settings.live_input;
+        let live = Some(Live::open(from, &client, (follow, input), &stop, out).await?);
         let (plan, lists) = (start.plan, Arc::clone(&client));
         let backfill = Backfill::new(plan, lists, &account.id, follow, &self.settings);
         let of = (account.id.as_str(), &self.settings);
@@ -137,7 +131,7 @@ impl Source for StripeSource {
             backfill,
             live,
             notices,
-            asks,
+            asks: !from.from_stdin,
             poll: self.settings.changing.poll,
             follow,
             is_unread_elsewhere: start.is_unread_elsewhere,

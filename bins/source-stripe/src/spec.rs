@@ -19,6 +19,7 @@ pub(crate) fn spec() -> Spec {
     }));
     spec.source_state_stream = Some(state());
     spec.source_input = Some(input());
+    spec.acks = true;
     spec
 }
 
@@ -164,6 +165,10 @@ fn live() -> Value {
         "webhook_host": {
             "type": "string", "default": "127.0.0.1", "examples": ["0.0.0.0"],
             "description": "IP address to listen on.",
+        },
+        "websocket": {
+            "type": "boolean", "default": false,
+            "description": "A read that follows takes events through the WebSocket of the Stripe CLI, which Stripe does not document: no promise.",
         },
         "input": {
             "type": "string", "enum": ["stdin"],

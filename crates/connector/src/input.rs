@@ -1,5 +1,7 @@
 //! What comes in on stdin while a source reads: acknowledged states, and events.
 
+use std::io::IsTerminal as _;
+
 use protocol::ndjson::Reader;
 use tokio::io::AsyncRead;
 
@@ -11,6 +13,7 @@ use crate::error::Error;
 /// than the source takes waits. A read that is still waiting does not hold up the end of the program.
 pub struct Input {
     reader: Reader<Box<dyn AsyncRead + Send + Unpin>>,
+    is_terminal: bool,
 }
 
 impl std::fmt::Debug for Input {
@@ -22,13 +25,26 @@ impl std::fmt::Debug for Input {
 impl Input {
     /// The lines of any stream of bytes.
     pub fn new(from: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        Self { reader: Reader::new(Box::new(from)) }
+        Self { reader: Reader::new(Box::new(from)), is_terminal: false }
+    }
+
+    /// The lines on the process's stdin.
+    pub(crate) fn stdin() -> Self {
+        let is_terminal = std::io::stdin().is_terminal();
+        Self { is_terminal, ..Self::new(tokio::io::stdin()) }
     }
 
     /// No lines at all.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(tokio::io::empty())
+    }
+
+    /// Whether somebody types it. No host is there then that confirms anything, and who reads from a
+    /// terminal in the background is halted by the system.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     /// Number of the line that was returned last, from 1.

@@ -104,7 +104,7 @@ async fn read<S: Source>(
     };
     let catalog = arguments::catalog(&base.catalog)?;
     let state = arguments::state(state)?;
-    let input = Input::new(tokio::io::stdin());
+    let input = Input::stdin();
     let request = ReadRequest { catalog, state, follow: args.follow, input };
     source.read(request, out, stop).await
 }

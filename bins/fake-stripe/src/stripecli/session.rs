@@ -23,6 +23,7 @@ pub(crate) struct Sessions {
     accounts: Mutex<BTreeMap<String, String>>,
     opened: AtomicU64,
     acknowledged: AtomicU64,
+    connections: AtomicU64,
 }
 
 /// One event as it goes through the socket.
@@ -56,6 +57,16 @@ impl Sessions {
         if said.get("type").is_some_and(|kind| kind == "event_ack") {
             self.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a client that is connected, and gets what happens from now on.
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a client connected.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// How many events were acknowledged.

@@ -16,6 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) async fn converse(app: &App, mut socket: WebSocket, session: &str) {
     let Some(account) = app.sessions().account(session) else { return };
     let mut next = app.event_count(&account);
+    app.sessions().connected();
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

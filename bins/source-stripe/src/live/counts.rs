@@ -40,19 +40,20 @@ impl Fate {
 }
 
 impl Counts {
-    /// Counts one.
-    pub(crate) fn add(&self, fate: Fate) {
+    /// Counts one; gives how many had the same fate so far.
+    pub(crate) fn add(&self, fate: Fate) -> u64 {
         let count = match fate {
             Fate::Kept => &self.kept,
             Fate::NotOurs => &self.not_ours,
             Fate::Refused => &self.refused,
             Fate::PutOff => &self.put_off,
         };
-        count.fetch_add(1, Relaxed);
+        let before = count.fetch_add(1, Relaxed);
         // Whoever is refused says nothing of Stripe's own way to us.
         if fate != Fate::Refused {
             self.is_healthy.store(fate != Fate::PutOff, Relaxed);
         }
+        before.saturating_add(1)
     }
 
     /// Whether the last genuine event reached us and could be taken.
@@ -60,14 +61,14 @@ impl Counts {
         self.is_healthy.load(Relaxed)
     }
 
-    /// Everything in a sentence; none if nothing came.
-    pub(crate) fn sentence(&self) -> Option<String> {
+    /// Everything in a sentence that begins with how they came; none if nothing did.
+    pub(crate) fn sentence(&self, how: &str) -> Option<String> {
         let [kept, not_ours, refused, put_off] = self.all();
         if [kept, not_ours, refused, put_off] == [0; 4] {
             return None;
         }
         Some(format!(
-            "events that were brought: {kept} kept, {not_ours} of streams that are not read, {refused} refused, {put_off} put off"
+            "{how}: {kept} kept, {not_ours} of streams that are not read, {refused} refused, {put_off} put off"
         ))
     }
 

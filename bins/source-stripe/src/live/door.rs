@@ -51,6 +51,9 @@ impl Default for Bounds {
 /// Stripe's time, once it is known.
 pub(crate) type Clock = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
+/// Takes words for people.
+pub(crate) type Tell = Box<dyn Fn(String) + Send + Sync>;
+
 /// Lets in what Stripe sends, and nothing else.
 pub(crate) struct Door {
     /// The path for webhooks.
@@ -59,6 +62,8 @@ pub(crate) struct Door {
     pub(crate) secrets: Vec<Secret>,
     /// Stripe's time.
     pub(crate) clock: Clock,
+    /// Where to say that something is wrong.
+    pub(crate) tell: Tell,
     /// The way to the read loop.
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     /// What those who connect may take.
@@ -117,13 +122,13 @@ impl Door {
     /// A door for what is signed with one of `secrets` and comes to `path`.
     pub(crate) fn new(
         (path, secrets): (String, Vec<Secret>),
-        clock: Clock,
+        (clock, tell): (Clock, Tell),
         bounds: Bounds,
         (deliveries, counts): (mpsc::Sender<Delivery>, Arc<Counts>),
         stop: Stop,
     ) -> Self {
         let room = Arc::new(Semaphore::new(bounds.memory));
-        Self { path, secrets, clock, deliveries, bounds, stop, counts, room }
+        Self { path, secrets, clock, tell, deliveries, bounds, stop, counts, room }
     }
 
     /// Answers a request.
@@ -174,12 +179,41 @@ impl Door {
             Err(reply) if reply.status.is_server_error() => (Fate::PutOff, reply),
             Err(reply) => (Fate::Refused, reply),
         };
-        self.counts.add(fate);
+        let so_far = self.counts.add(fate);
+        if let Some(text) = word(fate, so_far, &reply.text) {
+            (self.tell)(text);
+        }
         reply
     }
+}
+
+/// What a person should know of a webhook that was not taken: of the first, the tenth, the hundredth.
+fn word(fate: Fate, so_far: u64, why: &str) -> Option<String> {
+    let is_round = so_far == 10_u64.pow(so_far.checked_ilog10()?);
+    let (became, hint) = match fate {
+        Fate::Kept | Fate::NotOurs => return None,
+        Fate::Refused => ("refused", "if Stripe sent them, check `webhook_secret` and the proxy"),
+        Fate::PutOff => ("put off", "Stripe brings them again"),
+    };
+    is_round
+        .then(|| format!("{so_far} webhooks were {became} so far, the last because {why}; {hint}"))
 }
 
 fn is_object(body: &[u8]) -> bool {
     let text = std::str::from_utf8(body).unwrap_or_default().trim_start();
     text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_the_tenth_and_the_hundredth_are_told() {
+        let told = |fate| (0..=100).filter(|count| word(fate, *count, "x").is_some()).collect();
+        let rounds: Vec<u64> = told(Fate::Refused);
+        assert_eq!(rounds, [1, 10, 100]);
+        assert_eq!(told(Fate::PutOff), rounds);
+        assert_eq!(told(Fate::Kept), Vec::<u64>::new());
+    }
 }

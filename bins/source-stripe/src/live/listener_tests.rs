@@ -31,8 +31,8 @@ async fn listen(bounds: Bounds, waiting: usize) -> Listening {
     let (stopper, stop) = stop_channel();
     let secrets = vec![Secret::new("whsec_old".to_owned()), Secret::new(SECRET.to_owned())];
     let clock = Box::new(|| Some(Timestamp::from_seconds(NOW)));
-    let door =
-        Door::new(("/hook".to_owned(), secrets), clock, bounds, (sender, Arc::default()), stop);
+    let (at, with) = (("/hook".to_owned(), secrets), (sender, Arc::default()));
+    let door = Door::new(at, (clock, Box::new(drop)), bounds, with, stop);
     let door = Arc::new(door);
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(listener, Arc::clone(&door)));

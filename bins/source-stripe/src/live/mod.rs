@@ -8,10 +8,12 @@ mod counts;
 mod delivery;
 mod door;
 mod endpoint;
+mod frame;
 mod listener;
 mod open;
 mod settings;
 mod signature;
+mod socket;
 mod stdin;
 
 pub(crate) use delivery::{Delivery, Outcome, Via};
@@ -20,4 +22,3 @@ pub(crate) use open::Live;
 pub(crate) use settings::{EventInput, LiveSettings, WebhookSecrets};
 #[cfg(any(test, fuzzing))]
 pub(crate) use signature::verify;
-pub(crate) use stdin::Confirmed;

@@ -14,6 +14,7 @@ use super::delivery::{Deliveries, Delivery, channel};
 use super::door::{Bounds, Door};
 use super::listener;
 use super::settings::LiveSettings;
+use super::socket::Socket;
 use super::stdin::{Confirmed, Feed, hear};
 use crate::client::Client;
 
@@ -34,6 +35,9 @@ pub(crate) struct Live {
     /// state speaks for all that were emitted before it.
     pub(crate) confirmed: watch::Receiver<Confirmed>,
     counts: Arc<Counts>,
+    /// Those of the socket: what happens while it is not connected does not come later, so they say
+    /// nothing of how rarely to poll.
+    socket_counts: Arc<Counts>,
     /// Those that bring: they end by themselves once nothing more can be brought.
     tasks: JoinSet<Result<(), Error>>,
     /// Who listens for confirmed states: until this is dropped.
@@ -56,8 +60,9 @@ impl Live {
     ) -> Result<Self, Error> {
         let (sender, deliveries) = channel();
         let (confirm, confirmed) = watch::channel(None);
-        let (counts, tasks, hearing) = (Arc::default(), JoinSet::new(), JoinSet::new());
-        let mut live = Self { deliveries, confirmed, counts, tasks, hearing };
+        let (counts, socket_counts) = (Arc::default(), Arc::default());
+        let (tasks, hearing) = (JoinSet::new(), JoinSet::new());
+        let mut live = Self { deliveries, confirmed, counts, socket_counts, tasks, hearing };
         if let Some(port) = settings.port.filter(|_| follow) {
             let door = live.door(settings, client, sender.clone(), stop)?;
             let listener = listener::bind(settings.host, port).await?;
@@ -71,12 +76,18 @@ impl Live {
             });
             out.log(Level::Info, text).await?;
         }
+        if settings.websocket && follow {
+            let (client, deliveries) = (Arc::clone(client), sender.clone());
+            let counts = Arc::clone(&live.socket_counts);
+            let socket = Socket { client, deliveries, counts };
+            live.tasks.spawn(socket.run(stop.clone()));
+        }
         if settings.from_stdin {
             let (secrets, counts) = (settings.secrets.clone(), Arc::clone(&live.counts));
             let (deliveries, client) = (Some(sender), Arc::clone(client));
             let feed = Feed { input, secrets, deliveries, confirmed: confirm, counts, client };
             live.tasks.spawn(feed.run(stop.clone()));
-        } else {
+        } else if !input.is_terminal() {
             live.hearing.spawn(hear(input, confirm));
         }
         Ok(live)
@@ -93,7 +104,7 @@ impl Live {
     ///
     /// When stdin ended within a line, or a line on it was no JSON: what came before was brought.
     pub(crate) async fn close(self, out: &mut Emitter) -> Result<(), Error> {
-        let Self { deliveries, counts, mut tasks, .. } = self;
+        let Self { deliveries, counts, socket_counts, mut tasks, .. } = self;
         drop(deliveries);
         let ended = async {
             let mut ended = Ok(());
@@ -104,7 +115,9 @@ impl Live {
             ended
         };
         let ended = timeout(FAREWELL, ended).await.unwrap_or(Ok(()));
-        if let Some(sentence) = counts.sentence() {
+        let brought = counts.sentence("events that were brought");
+        let by_socket = socket_counts.sentence("events through the WebSocket");
+        for sentence in [brought, by_socket].into_iter().flatten() {
             out.log(Level::Info, sentence).await?;
         }
         ended
@@ -123,9 +136,10 @@ impl Live {
             ));
         }
         let name = (settings.path().to_owned(), settings.secrets.clone());
-        let client = Arc::clone(client);
-        let clock = Box::new(move || client.now());
+        let (asked, told) = (Arc::clone(client), Arc::clone(client));
+        let clock = Box::new(move || asked.now());
+        let tell = Box::new(move |word| told.tell(word));
         let to = (sender, Arc::clone(&self.counts));
-        Ok(Door::new(name, clock, Bounds::default(), to, stop.clone()))
+        Ok(Door::new(name, (clock, tell), Bounds::default(), to, stop.clone()))
     }
 }

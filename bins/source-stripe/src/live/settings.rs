@@ -41,6 +41,8 @@ pub(crate) struct LiveSettings {
     pub(crate) host: IpAddr,
     /// On which port, if at all; 0 is a free one.
     pub(crate) port: Option<u16>,
+    /// Whether to open the WebSocket of the Stripe CLI.
+    pub(crate) websocket: bool,
     /// Whether only events from stdin are turned into records.
     pub(crate) from_stdin: bool,
 }
@@ -64,6 +66,7 @@ impl LiveSettings {
             secrets: secrets(config.webhook_secret.as_ref())?,
             host: config.webhook_host.as_deref().map_or(Ok(Ipv4Addr::LOCALHOST.into()), host)?,
             port: config.webhook_port,
+            websocket: config.websocket.unwrap_or_default(),
             from_stdin,
         })
     }

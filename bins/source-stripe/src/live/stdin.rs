@@ -156,7 +156,9 @@ impl Feed {
     fn settle(&self, line: u64, outcome: Option<Outcome>) {
         match outcome {
             Some(Outcome::Refused(why)) => self.refuse(line, &why),
-            outcome => self.counts.add(Fate::of(outcome.as_ref())),
+            outcome => {
+                self.counts.add(Fate::of(outcome.as_ref()));
+            }
         }
     }
 

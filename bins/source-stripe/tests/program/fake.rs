@@ -61,8 +61,10 @@ impl Fake {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
-    async fn get(&self, path: &str) -> String {
-        let answer = client().get(format!("{}{path}", self.url)).send().await.unwrap();
+    /// The body of a path.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        let request = client().get(format!("{}{path}", self.url));
+        let answer = request.bearer_auth("sk_test_0123456789abcd").send().await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()
     }
 }

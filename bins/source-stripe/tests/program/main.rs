@@ -7,6 +7,7 @@ mod children;
 mod easily_missed;
 mod fake;
 mod faults;
+mod live;
 mod nested;
 mod openapi;
 mod read;

@@ -1,0 +1,227 @@
+//! Events that others bring: by webhook while it follows, and on stdin.
+
+use ring::hmac;
+use serde_json::{Value, json};
+use testkit::program::{Running, Signal};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::fake::Fake;
+use crate::run::{catalog, config, copied, read, texts};
+
+const SECRET: &str = "whsec_0123456789";
+const STREAMS: [&str; 2] = ["customers", "products"];
+
+/// A source that follows and listens, read up to the end of its lists; and where it listens.
+async fn follow(fake: &Fake, more: Value) -> (Running, String) {
+    let mut settings = json!({"webhook_port": 0, "webhook_secret": SECRET, "poll_events": false});
+    settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let config = config(&fake.url, settings);
+    let mut running = read(&config, &catalog(&STREAMS), None).arg("--follow").start();
+    let mut address = None;
+    let mut left = STREAMS.len();
+    while left > 0 {
+        let message = running.message(|_| true).await;
+        let text = message["log"]["message"].as_str().unwrap_or_default();
+        if let Some(found) = text.strip_prefix("listening for webhooks: POST http://") {
+            address = Some(found.trim_end_matches("/webhook").to_owned());
+        }
+        if message["source_state"]["state_type"] == "global" {
+            running.send(&format!("{message}\n")).await;
+        }
+        left -= usize::from(message["stream_status"]["status"] == "complete");
+    }
+    (running, address.expect("it says where it listens, before it reads"))
+}
+
+/// The newest event, as Stripe sends it, after a change by hand.
+async fn change(fake: &Fake, change: Value) -> String {
+    fake.mutate(&json!({"changes": [change]})).await;
+    let page: Value = serde_json::from_str(&fake.get("/v1/events?limit=1").await).unwrap();
+    format!("{:#}", page["data"][0])
+}
+
+fn signature(secret: &str, time: i64, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = hmac::sign(&key, format!("{time}.{body}").as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={time},v1={hex}")
+}
+
+fn created(event: &str) -> i64 {
+    serde_json::from_str::<Value>(event).unwrap()["created"].as_i64().unwrap()
+}
+
+/// Posts an event without waiting for the answer.
+async fn post(address: &str, signature: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "POST /webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\nStripe-Signature: {signature}\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn status(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+fn is_global(message: &Value) -> bool {
+    message["source_state"]["state_type"] == "global"
+}
+
+#[tokio::test]
+async fn a_webhook_is_answered_when_its_state_came_back_and_not_before() {
+    let fake = Fake::start("customers=3,products=2,events=0", &[]).await;
+    let (mut running, address) = follow(&fake, json!({})).await;
+    let event = change(&fake, json!({"stream": "customers", "do": "create"})).await;
+    let made: Value = serde_json::from_str(&event).unwrap();
+    let posted = post(&address, &signature(SECRET, created(&event), &event), &event).await;
+    let record = running.message(|message| message["type"] == "record").await;
+    assert_eq!(record["record"]["data"]["id"], made["data"]["object"]["id"]);
+    assert_eq!(record["_origin"], "event");
+    let state = running.message(is_global).await;
+    let mut nothing = [0; 1];
+    let early = posted.try_read(&mut nothing);
+    assert_eq!(early.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "not before");
+    running.send(&format!("{state}\n")).await;
+    assert_eq!(status(posted).await, "200");
+    // Its stdin is still open: that holds up nothing.
+    running.signal(Signal::TERM);
+    let finished = running.finish().await.expect_code(0);
+    let told = texts(&finished, "log", "message");
+    assert!(
+        told.iter().any(|text| text.starts_with("events that were brought: 1 kept")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_stripes_changes_nothing_and_other_streams_are_no_fault() {
+    let fake = Fake::start("customers=3,products=2,charges=2,events=0", &[]).await;
+    let (mut running, address) = follow(&fake, json!({})).await;
+    let event = change(&fake, json!({"stream": "customers", "do": "create"})).await;
+    let at = created(&event);
+    for (what, signature) in [
+        ("forged", signature("whsec_other", at, &event)),
+        ("replayed", signature(SECRET, at - 400, &event)),
+        ("early", signature(SECRET, at + 400, &event)),
+        ("another body", signature(SECRET, at, "{}")),
+        ("unsigned", String::new()),
+    ] {
+        assert_eq!(status(post(&address, &signature, &event).await).await, "400", "{what}");
+    }
+    for nothing in ["{}", r#"{"id":"evt_1","type":"customer.created"}"#] {
+        let posted = post(&address, &signature(SECRET, at, nothing), nothing).await;
+        assert_eq!(status(posted).await, "400", "no event");
+    }
+    let other = change(&fake, json!({"stream": "charges", "do": "create"})).await;
+    let posted = post(&address, &signature(SECRET, created(&other), &other), &other).await;
+    assert_eq!(status(posted).await, "200", "of a stream that is not read");
+    running.signal(Signal::TERM);
+    let rest = running.line().await.unwrap_or_default();
+    assert!(!rest.contains("\"type\":\"record\""), "{rest}");
+    let finished = running.finish().await.expect_code(0);
+    let told = texts(&finished, "log", "message");
+    let counted =
+        "events that were brought: 0 kept, 1 of streams that are not read, 7 refused, 0 put off";
+    assert!(told.iter().any(|text| text == counted), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_listener_without_a_secret_or_a_free_port_is_one_clear_error() {
+    let fake = Fake::start("customers=1,events=0", &[]).await;
+    let without = config(&fake.url, json!({"webhook_port": 0}));
+    let failed = read(&without, &catalog(&STREAMS), None).arg("--follow").run("").await;
+    let failed = failed.expect_code(2);
+    assert!(failed.stderr.contains("`webhook_secret` is missing"), "{}", failed.stderr);
+    let taken = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let taken_port = json!({"webhook_port": port, "webhook_secret": SECRET});
+    let failed = read(&config(&fake.url, taken_port), &catalog(&STREAMS), None).arg("--follow");
+    let failed = failed.run("").await.expect_code(2);
+    let expected = format!("listening for webhooks on `127.0.0.1:{port}`: ");
+    assert!(failed.stderr.contains(&expected), "{}", failed.stderr);
+}
+
+#[tokio::test]
+async fn events_on_stdin_become_records_without_a_list_or_a_poll() {
+    let fake = Fake::start("customers=3,products=2,events=0", &[]).await;
+    let made = change(&fake, json!({"stream": "customers", "do": "create"})).await;
+    let passed = change(&fake, json!({"stream": "products", "do": "create"})).await;
+    let one_line = |event: &str| serde_json::from_str::<Value>(event).unwrap().to_string();
+    // Hours may lie between: whoever passes it on may have kept it.
+    let signature = signature(SECRET, 1_000_000_000, &passed);
+    let lines = [
+        one_line(&made),
+        json!({"type": "source_input", "source_input": {"body": passed, "signature": signature}})
+            .to_string(),
+        json!({"body": passed, "headers": {"Stripe-Signature": "t=1,v1=00"}}).to_string(),
+    ];
+    let config = config(&fake.url, json!({"input": "stdin", "webhook_secret": SECRET}));
+    let lists = async || {
+        let lists = ["/v1/customers", "/v1/products", "/v1/events"];
+        let mut asked = 0;
+        for path in lists {
+            asked += fake.requests(path).await;
+        }
+        asked
+    };
+    let before = lists().await;
+    let reading = read(&config, &catalog(&STREAMS), None);
+    let finished = reading.run(format!("{}\n", lines.join("\n"))).await.expect_code(0);
+    assert_eq!(lists().await, before, "nothing is asked for");
+    let copy = copied(&finished);
+    assert_eq!((copy.records["customers"].len(), copy.records["products"].len()), (1, 1));
+    let told = texts(&finished, "log", "message");
+    assert!(
+        told.iter().any(|text| text.starts_with("line 3 on stdin was refused: no `v1`")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_event_ends_the_read_after_what_came_before() {
+    let fake = Fake::start("customers=3,events=0", &[]).await;
+    let event = change(&fake, json!({"stream": "customers", "do": "create"})).await;
+    let event = serde_json::from_str::<Value>(&event).unwrap();
+    let config = config(&fake.url, json!({"input": "stdin"}));
+    let reading = read(&config, &catalog(&["customers"]), None);
+    let finished = reading.run(format!("{event}\nnonsense\n")).await.expect_code(1);
+    assert_eq!(copied(&finished).records["customers"].len(), 1);
+    assert!(
+        finished.stderr.contains("reading stdin: line 2 is no JSON object: `nonsense`"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[tokio::test]
+async fn an_event_comes_through_the_websocket_and_is_answered_once_it_is_confirmed() {
+    let fake = Fake::start("customers=3,events=0", &[]).await;
+    let settings = json!({"websocket": true, "poll_events": false});
+    let config = config(&fake.url, settings);
+    let mut running = read(&config, &catalog(&["customers"]), None).arg("--follow").start();
+    running.message(|message| message["stream_status"]["status"] == "complete").await;
+    let counted = async |name: &str| -> Value {
+        let counts: Value = serde_json::from_str(&fake.get("/__webhooks").await).unwrap();
+        counts[name].clone()
+    };
+    while counted("connections_of_sockets").await != 1 {}
+    change(&fake, json!({"stream": "customers", "do": "create"})).await;
+    running.message(|message| message["type"] == "record").await;
+    let state = running.message(is_global).await;
+    assert_eq!(counted("acknowledged_by_socket").await, 0, "not before");
+    running.send(&format!("{state}\n")).await;
+    while counted("acknowledged_by_socket").await != 1 {}
+    running.signal(Signal::TERM);
+    let finished = running.finish().await.expect_code(0);
+    let told = texts(&finished, "log", "message");
+    assert!(
+        told.iter().any(|text| text.starts_with("events through the WebSocket: 1 kept")),
+        "{told:?}"
+    );
+}
