@@ -11,7 +11,7 @@ const PAGE: usize = 100;
 /// Parents a page may hold whose lists are read: a run that is cut off reads so many again.
 const PARENTS: usize = 50;
 /// Bytes a page is taken to have before one was seen.
-const FIRST_PAGE_BYTES: usize = 256 * 1024;
+const FIRST_PAGE_BYTES: usize = 384 * 1024;
 /// Above this a stream's pages are made smaller.
 const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Objects that each part of a split range is expected to have at least: a split may cost a request.

@@ -52,6 +52,8 @@ pub(crate) struct Page {
     /// Lines that were written anew, by the number of their object.
     replaced: BTreeMap<usize, Vec<u8>>,
     left_cut: Vec<String>,
+    /// Bytes of the answer that it was read from.
+    body: usize,
     /// Children: of which object, of which frame, and they.
     broods: Vec<(usize, usize, Brood)>,
     /// What was read under its objects, where it is a page of parents.
@@ -108,7 +110,8 @@ impl Page {
         if text.trim_start().starts_with('<') {
             return Err(Malformed::new("a web page instead of JSON"));
         }
-        Reader::new(text).list(frame, &Tail::new(stamp, Way::Listed))
+        let page = Reader::new(text).list(frame, &Tail::new(stamp, Way::Listed))?;
+        Ok(Self { body: body.len(), ..page })
     }
 
     /// One object as a page of its own.
@@ -245,13 +248,14 @@ impl Page {
         &self.left_cut
     }
 
-    /// Bytes it takes while it waits.
+    /// Bytes it takes: as an answer that arrives, or as lines that wait, whichever is more.
     pub(crate) fn bytes(&self) -> usize {
         if let Some(offspring) = &self.offspring {
             return offspring.lines.len();
         }
         let broods = self.broods.iter().map(|(_, _, brood)| brood.lines.len());
-        self.lines.len().saturating_add(self.replaced.values().map(Vec::len).chain(broods).sum())
+        let more: usize = self.replaced.values().map(Vec::len).chain(broods).sum();
+        self.lines.len().saturating_add(more).max(self.body)
     }
 
     /// Where the line of object `index` starts.
@@ -350,7 +354,9 @@ impl<'a> Reader<'a> {
         let (true, Some(has_more)) = (has_data, has_more) else {
             return Err(Malformed::new("JSON that is no list with `data` and `has_more`"));
         };
-        let (lines, items) = (self.copier.out, self.items);
+        let (mut lines, items) = (self.copier.out, self.items);
+        // It may wait long for its turn, with room for white space that it does not have.
+        lines.shrink_to_fit();
         Ok(Page { has_more, next, lines, items, ..Page::default() })
     }
 
