@@ -16,6 +16,9 @@ pub(crate) const KEPT_SECONDS: i64 = 30 * 86_400;
 /// How the type ends that tells of a new object: of charges there is no `created`.
 const BEGINNINGS: [&str; 5] = [".created", ".succeeded", ".attached", ".opened", ".completed"];
 
+/// How the type ends of an event whose object sums up others.
+const SUMMARY: &str = "_summary.updated";
+
 /// A change to be told.
 pub(crate) struct Told<'a> {
     pub(crate) kind: &'a str,
@@ -36,7 +39,9 @@ pub(crate) struct Origin {
 /// The event type that tells of such a change to an object of the stream; `random` decides where
 /// several would do. Rotated addresses are no change.
 pub(crate) fn event_type(facts: &StreamFacts, deed: Deed, random: u64) -> Option<&str> {
-    let types: Vec<&str> = facts.event_types.iter().map(String::as_str).collect();
+    // A summary tells of many objects at once; nothing here makes one up.
+    let own = |kind: &&str| !kind.ends_with(SUMMARY);
+    let types: Vec<&str> = facts.event_types.iter().map(String::as_str).filter(own).collect();
     let ending = |end: &str| types.iter().copied().find(|kind| kind.ends_with(end));
     match deed {
         Deed::Create | Deed::Recreate => BEGINNINGS.iter().find_map(|end| ending(end)),

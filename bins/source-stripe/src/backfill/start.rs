@@ -161,7 +161,7 @@ impl Start {
             GlobalState::at(place(&request.state, now), Manner::of(request, wishes))
         });
         let told = |name: &str| {
-            let keyed = wishes.catalogue.keyed(name).filter(|keyed| keyed.key.is_some());
+            let keyed = wishes.catalogue.keyed(name);
             let facts = wishes.catalogue.list(name).or(keyed.map(|keyed| &keyed.facts));
             facts.is_some_and(|facts| !facts.event_types.is_empty())
         };

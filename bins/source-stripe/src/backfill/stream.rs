@@ -171,18 +171,9 @@ impl StreamPlan {
         !self.ended && request.attempt == self.attempt
     }
 
-    /// What is known of its objects, where events tell of them as they are. Objects that do not name
-    /// their parent do not come alone.
-    pub(crate) fn told(&self) -> Option<&'static StreamFacts> {
-        match &self.keyed {
-            None => Some(self.facts),
-            Some(keyed) => keyed.stream.key.as_ref().map(|_| &keyed.stream.facts),
-        }
-    }
-
     /// The event types that tell of its objects.
     pub(crate) fn event_types(&self) -> &'static [String] {
-        self.told().map_or(&[], |facts| &facts.event_types)
+        &self.facts.event_types
     }
 
     /// Whether changes of it are read: it takes part, and has not been given up.

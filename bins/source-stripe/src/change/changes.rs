@@ -8,7 +8,7 @@ use connector::{Emitter, Error};
 use protocol::{Level, Log, Timestamp};
 use tokio::task::JoinSet;
 
-use super::collapse::Changed;
+use super::collapse::{Changed, Key};
 use super::event::Event;
 use super::feed::{Doubt, Feeds, Goes, Rules, Takes};
 use super::gather::{Told, now};
@@ -53,8 +53,8 @@ pub(crate) struct Changes<T> {
 pub(super) enum Waiter<T> {
     /// The slice that is being taken in.
     Slice,
-    /// Whoever brought the event.
-    Bringer(T),
+    /// Whoever brought the event, which may be about several objects.
+    Bringer(Arc<T>),
 }
 
 /// What there is to be done next.
@@ -78,7 +78,7 @@ pub(crate) enum Taken<T> {
     NotOurs(T),
 }
 
-impl<T: Send + 'static> Changes<T> {
+impl<T: Send + Sync + 'static> Changes<T> {
     /// Nothing yet; `account_id` is the account that is read.
     pub(crate) fn new(
         global: GlobalState,
@@ -96,12 +96,12 @@ impl<T: Send + 'static> Changes<T> {
         let streams = backfill.streams();
         let takes = streams.iter().map(|stream| Takes {
             name: stream.name.clone(),
-            facts: stream.told(),
+            facts: stream.facts,
             lists: stream.children.iter().map(|child| child.list.clone()).collect(),
             is_bounded: stream.keyed.is_none(),
         });
         let mould = |stream: &backfill::StreamPlan| Mould {
-            facts: stream.told().unwrap_or(stream.facts),
+            facts: stream.facts,
             frames: Arc::new(Frames::of_changes(stream, account_id)),
         };
         Self {
@@ -223,14 +223,14 @@ impl<T: Send + 'static> Changes<T> {
             match (ticket, &mut self.slice) {
                 (Waiter::Slice, Some(slice)) => slice.left = slice.left.saturating_sub(1),
                 (Waiter::Slice, None) => {}
-                (Waiter::Bringer(bringer), _) => bringers.push(bringer),
+                (Waiter::Bringer(bringer), _) => bringers.extend(Arc::into_inner(bringer)),
             }
         }
         match page {
             Ok(page) => {
                 if let Some(doubt) = job.doubt {
                     self.tally.fetch(doubt);
-                    self.memory.settle(&job.event);
+                    self.memory.settle(Some(job.key.0), &job.event);
                 }
                 self.emit(job.key.0, &page, backfill, out).await?;
                 Ok((bringers, None))
@@ -239,44 +239,58 @@ impl<T: Send + 'static> Changes<T> {
         }
     }
 
-    /// Takes in an event that was brought; `bringer` waits to hear what becomes of it. `is_prompt`
-    /// says that it is as new as an event can be, however old it is.
+    /// Takes in what an event tells that was brought; `bringer` waits to hear what becomes of all of
+    /// it. `is_prompt` says that it is as new as an event can be, however old it is.
     ///
     /// # Errors
     ///
     /// When nobody reads what is emitted.
     pub(crate) async fn take_in_brought(
         &mut self,
-        event: Event,
+        events: Vec<Event>,
         bringer: T,
         is_prompt: bool,
         (backfill, out): (&mut Backfill, &mut Emitter),
     ) -> Result<Taken<T>, Error> {
-        let key = match self.feeds.sort(&event) {
-            Goes::To(key) => key,
-            Goes::Nowhere => return Ok(Taken::NotOurs(bringer)),
+        let (bringer, mut is_ours) = (Arc::new(bringer), false);
+        for event in events {
+            for key in self.keys(&event, backfill) {
+                is_ours = true;
+                let doubt = self.doubt_brought(&key, &event, is_prompt);
+                let tickets = vec![Waiter::Bringer(Arc::clone(&bringer))];
+                let job = Job { key, event: event.clone(), doubt, tickets };
+                drop(self.take_in_one(job, backfill, out).await?);
+            }
+        }
+        // Objects that have to be asked for keep it until the last of them is there.
+        Ok(match Arc::into_inner(bringer) {
+            Some(bringer) if is_ours => Taken::Emitted(bringer),
+            Some(bringer) => Taken::NotOurs(bringer),
+            None => Taken::Later,
+        })
+    }
+
+    /// The objects of an event that was brought; one that is left aside is counted.
+    fn keys(&mut self, event: &Event, backfill: &Backfill) -> Vec<Key> {
+        let mut keys = match self.feeds.sort(event) {
+            Goes::To(keys) => keys,
+            Goes::Nowhere => Vec::new(),
             Goes::Dropped(why) => {
                 self.tally.drop_one(why);
-                return Ok(Taken::NotOurs(bringer));
+                Vec::new()
             }
         };
-        let stream = backfill.streams().get(key.0);
-        if stream.is_some_and(|stream| stream.fate == backfill::Fate::Skipped) {
-            return Ok(Taken::NotOurs(bringer));
-        }
+        let fate = |key: &Key| backfill.streams().get(key.0).map(|stream| stream.fate);
+        keys.retain(|key| fate(key) != Some(backfill::Fate::Skipped));
+        keys
+    }
+
+    fn doubt_brought(&mut self, key: &Key, event: &Event, is_prompt: bool) -> Option<Doubt> {
         let is_late = !is_prompt && event.created < self.now().saturating_sub(LATE_SECONDS);
+        let late = (is_late && self.feeds.can_fetch(key.0)).then_some(Doubt::Late);
         let ids = BTreeSet::from([event.id.clone()]);
-        let changed = Changed { key, event, ids, is_tied: false };
-        let late = (is_late && self.feeds.can_fetch(changed.key.0)).then_some(Doubt::Late);
-        let doubt = self.doubt(&changed).max(late);
-        let tickets = vec![Waiter::Bringer(bringer)];
-        let job = Job { key: changed.key, event: changed.event, doubt, tickets };
-        let done = self.take_in_one(job, backfill, out).await?;
-        let bringer = done.and_then(|job| job.tickets.into_iter().next());
-        Ok(match bringer {
-            Some(Waiter::Bringer(bringer)) => Taken::Emitted(bringer),
-            Some(Waiter::Slice) | None => Taken::Later,
-        })
+        let (key, event) = (key.clone(), event.clone());
+        self.doubt(&Changed { key, event, ids, is_tied: false }).max(late)
     }
 
     /// An event that could not be understood.

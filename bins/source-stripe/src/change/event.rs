@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::summary;
+
 /// The type that ends so tells the end of an object.
 const DELETED: &str = ".deleted";
 /// The object that goes on after its `deleted` event: a canceled subscription is still there.
@@ -29,7 +31,8 @@ pub(crate) struct Event {
     pub(crate) object_id: Option<String>,
     /// The object as it was then, as it stands in the event.
     pub(crate) text: String,
-    is_stub: bool,
+    /// Whether the object says of itself that it is gone, or a summary that has left it out.
+    is_gone: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,8 @@ struct Envelope<'a> {
 struct Data<'a> {
     #[serde(borrow)]
     object: &'a RawValue,
+    #[serde(borrow, default)]
+    previous_attributes: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +68,31 @@ struct Head<'a> {
 }
 
 impl Event {
+    /// Reads an event: what it tells of its object, or of each object that it sums up.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, in a clause for a message.
+    pub(crate) fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        let whole = Self::parse(text)?;
+        if whole.object != summary::OBJECT {
+            return Ok(vec![whole]);
+        }
+        let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|why| why.to_string())?;
+        let previous = envelope.data.previous_attributes.map(RawValue::get);
+        let parts = summary::parts(&whole.text, previous)
+            .map_err(|why| format!("the summary in `{}`: {why}", whole.id))?;
+        let part = |part: summary::Part| Self {
+            id: format!("{}/{}", whole.id, part.id),
+            object: part.object,
+            object_id: Some(part.id),
+            text: part.text,
+            is_gone: part.is_gone,
+            ..whole.clone()
+        };
+        Ok(parts.into_iter().map(part).collect())
+    }
+
     /// Reads an event.
     ///
     /// # Errors
@@ -82,13 +112,13 @@ impl Event {
             object: head.object.into_owned(),
             object_id: head.id,
             text: data.object.get().to_owned(),
-            is_stub: head.deleted == Some(true),
+            is_gone: head.deleted == Some(true),
         })
     }
 
     /// Whether it tells the end of the object itself.
     pub(crate) fn is_end(&self) -> bool {
-        self.is_stub || self.kind.ends_with(DELETED) && self.object != CANCELED
+        self.is_gone || self.kind.ends_with(DELETED) && self.object != CANCELED
     }
 }
 
@@ -128,8 +158,8 @@ impl EventPage {
             .map_err(|why| format!("JSON that is no list of events: {why}"))?;
         let mut page = Self { has_more: listed.has_more, ..Self::default() };
         for text in &listed.data {
-            match Event::parse(text.get()) {
-                Ok(event) => page.events.push(event),
+            match Event::parse_all(text.get()) {
+                Ok(events) => page.events.extend(events),
                 Err(why) => {
                     page.poison.0 = page.poison.0.saturating_add(1);
                     page.poison.1.get_or_insert(why);

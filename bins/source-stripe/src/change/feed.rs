@@ -56,8 +56,8 @@ impl Dropped {
 /// Where an event goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goes {
-    /// To an object of a stream of the run.
-    To(Key),
+    /// To an object of each of these streams of the run.
+    To(Vec<Key>),
     /// Nowhere: no stream of the run holds such objects.
     Nowhere,
     /// Nowhere, and that is counted.
@@ -68,7 +68,7 @@ pub(crate) enum Goes {
 #[derive(Debug)]
 pub(crate) struct Feeds {
     feeds: Vec<Feed>,
-    by_object: BTreeMap<String, usize>,
+    by_object: BTreeMap<String, Vec<usize>>,
     lists: ChildLists,
     account_id: String,
     api_version: String,
@@ -79,7 +79,7 @@ pub(crate) struct Feeds {
 /// One stream.
 #[derive(Debug)]
 struct Feed {
-    facts: Option<&'static StreamFacts>,
+    facts: &'static StreamFacts,
     asked: TimeRange,
 }
 
@@ -88,8 +88,8 @@ struct Feed {
 pub(crate) struct Takes {
     /// Its name.
     pub(crate) name: String,
-    /// What is known of its objects; none if no event tells of them.
-    pub(crate) facts: Option<&'static StreamFacts>,
+    /// What is known of its objects.
+    pub(crate) facts: &'static StreamFacts,
     /// The properties that hold its children.
     pub(crate) lists: Vec<String>,
     /// Whether the time that is asked for is that of its objects, and not of their parents.
@@ -110,8 +110,8 @@ pub(crate) struct Rules {
 }
 
 impl Feeds {
-    /// The feeds of the streams of a run, in its order. Of two that hold the same kind of objects
-    /// the one that lists them without a parent is told.
+    /// The feeds of the streams of a run, in its order. Several that hold the same kind of objects,
+    /// under parents and without, are all told.
     pub(crate) fn new(
         streams: impl IntoIterator<Item = Takes>,
         catalog: &ConfiguredCatalog,
@@ -121,15 +121,13 @@ impl Feeds {
             let configured = catalog.streams.iter().find(|stream| stream.stream.name == name);
             configured.and_then(|configured| configured.time_range).unwrap_or_default()
         };
-        let (mut feeds, mut by_object) = (Vec::new(), BTreeMap::new());
+        let mut by_object: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut feeds = Vec::new();
         let mut lists = ChildLists::new();
         for (index, Takes { name, facts, lists: own, is_bounded }) in
             streams.into_iter().enumerate()
         {
-            if let Some(facts) = facts {
-                let holder = by_object.entry(facts.object.clone()).or_insert(index);
-                *holder = Some(index).filter(|_| is_bounded).unwrap_or(*holder);
-            }
+            by_object.entry(facts.object.clone()).or_default().push(index);
             lists.insert(index, own);
             let asked = if is_bounded { asked(&name) } else { TimeRange::default() };
             feeds.push(Feed { facts, asked });
@@ -148,21 +146,18 @@ impl Feeds {
         if event.account.as_ref().is_some_and(|account| *account != self.account_id) {
             return Goes::Dropped(Dropped::OtherAccount);
         }
-        let index = self.by_object.get(&event.object).copied();
-        let Some((index, feed)) = index.and_then(|index| Some((index, self.feeds.get(index)?)))
-        else {
-            return Goes::Nowhere;
-        };
+        let Some(holders) = self.by_object.get(&event.object) else { return Goes::Nowhere };
         let Some(id) = &event.object_id else { return Goes::Dropped(Dropped::NoId) };
-        if feed.leaves_out(event) {
-            return Goes::Dropped(Dropped::OutsideTime);
-        }
-        Goes::To((index, id.clone()))
+        let takes =
+            |index: &&usize| self.feeds.get(**index).is_some_and(|feed| !feed.leaves_out(event));
+        let keys: Vec<Key> =
+            holders.iter().filter(takes).map(|index| (*index, id.clone())).collect();
+        if keys.is_empty() { Goes::Dropped(Dropped::OutsideTime) } else { Goes::To(keys) }
     }
 
     /// Why the object is asked for again instead of being taken from the event, if it is.
     pub(crate) fn distrusts(&self, stream: usize, event: &Event) -> Option<Doubt> {
-        let facts = self.feeds.get(stream)?.facts?;
+        let facts = self.feeds.get(stream)?.facts;
         retrieve_path(facts)?;
         let is_named = |name: &String| self.revalidate.contains(name);
         if is_named(&facts.name) || is_named(&facts.object) || is_named(&event.kind) {
@@ -175,7 +170,7 @@ impl Feeds {
 
     /// Whether objects of a stream can be asked for by id.
     pub(crate) fn can_fetch(&self, stream: usize) -> bool {
-        self.feeds.get(stream).is_some_and(|feed| feed.facts.and_then(retrieve_path).is_some())
+        self.feeds.get(stream).is_some_and(|feed| retrieve_path(feed.facts).is_some())
     }
 }
 
@@ -211,7 +206,7 @@ impl Feed {
     fn leaves_out(&self, event: &Event) -> bool {
         let TimeRange { gte, lt } = self.asked;
         let bounded = gte.is_some() || lt.is_some();
-        let facts = self.facts.filter(|facts| bounded && facts.takes_time());
+        let facts = Some(self.facts).filter(|facts| bounded && facts.takes_time());
         let field = facts.and_then(|facts| facts.sort_field.as_ref());
         let Some(created) = field.and_then(|field| seconds(&event.text, field)) else {
             return false;

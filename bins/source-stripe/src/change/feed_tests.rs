@@ -22,7 +22,7 @@ fn feeds(names: &[&str], asked: TimeRange, rules: impl FnOnce(&mut Rules)) -> Fe
     rules(&mut of);
     let takes = facts.map(|facts| Takes {
         name: facts.name.clone(),
-        facts: Some(facts),
+        facts,
         lists: Vec::new(),
         is_bounded: true,
     });
@@ -35,7 +35,7 @@ fn event(kind: &str, object: &Value) -> Event {
 }
 
 fn to(index: usize, id: &str) -> Goes {
-    Goes::To((index, id.to_owned()))
+    Goes::To(vec![(index, id.to_owned())])
 }
 
 #[test]
@@ -47,6 +47,38 @@ fn an_event_goes_to_the_stream_of_its_object() {
     assert_eq!(feeds.sort(&event("customer.tax_id.deleted", &tax_id)), to(1, "txi_1"));
     let other = json!({"id": "di_1", "object": "discount"});
     assert_eq!(feeds.sort(&event("customer.discount.created", &other)), Goes::Nowhere);
+}
+
+#[test]
+fn two_streams_of_the_same_objects_are_both_told() {
+    let [plain, under_parents] = ["tax_ids", "customer_tax_ids"].map(|name| {
+        let keyed = || Catalogue::embedded().keyed(name).map(|keyed| &keyed.facts);
+        let facts = Catalogue::embedded().list(name).or_else(keyed).unwrap();
+        Takes { name: name.to_owned(), facts, lists: Vec::new(), is_bounded: keyed().is_none() }
+    });
+    let rules = Rules {
+        account_id: "acct_1".to_owned(),
+        api_version: "v1".to_owned(),
+        accept_versions: false,
+        revalidate: BTreeSet::new(),
+    };
+    let asked = TimeRange { gte: Some(Timestamp::from_seconds(50)), lt: None };
+    let stream =
+        json!({"name": "tax_ids", "primary_key": [["id"]], "newer_than_field": "_updated_at"});
+    let stream = ConfiguredStream::new(serde_json::from_value(stream).unwrap());
+    let catalog =
+        ConfiguredCatalog { streams: vec![ConfiguredStream { time_range: Some(asked), ..stream }] };
+    let feeds = Feeds::new([plain, under_parents], &catalog, rules);
+    let goes = |created: i64| {
+        let tax_id = json!({"id": "txi_1", "object": "tax_id", "created": created});
+        feeds.sort(&event("customer.tax_id.updated", &tax_id))
+    };
+    let key = |index| (index, "txi_1".to_owned());
+    assert_eq!(goes(60), Goes::To(vec![key(0), key(1)]));
+    // The time is that of customers where they are the parents.
+    let by_time = Catalogue::embedded().list("tax_ids").unwrap().takes_time();
+    let expected = if by_time { vec![key(1)] } else { vec![key(0), key(1)] };
+    assert_eq!(goes(40), Goes::To(expected));
 }
 
 #[test]

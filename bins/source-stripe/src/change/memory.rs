@@ -12,21 +12,17 @@ const REMEMBERED_SECONDS: i64 = 300;
 /// Events of the last minutes.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// Those that a poll need not take in again, by second.
-    settled: BTreeMap<i64, BTreeSet<String>>,
+    /// Those that a poll need not take in again, by second; each stream has its own, and what is for
+    /// none stands under none.
+    settled: BTreeMap<i64, BTreeSet<(Option<usize>, String)>>,
     /// The ids of the events of an object by its newest second.
     newest: BTreeMap<Key, (i64, BTreeSet<String>)>,
 }
 
 impl Memory {
-    /// Whether a poll has taken this event in, or the object was asked for after it.
-    pub(crate) fn is_settled(&self, event: &Event) -> bool {
-        self.settled.get(&event.created).is_some_and(|ids| ids.contains(&event.id))
-    }
-
-    /// A poll need not take it in again.
-    pub(crate) fn settle(&mut self, event: &Event) {
-        self.settled.entry(event.created).or_default().insert(event.id.clone());
+    /// A poll need not take this event in again for this stream. True if it was not so before.
+    pub(crate) fn settle(&mut self, stream: Option<usize>, event: &Event) -> bool {
+        self.settled.entry(event.created).or_default().insert((stream, event.id.clone()))
     }
 
     /// Notes the events of an object in one second. True if another one of it was noted before.
@@ -80,9 +76,10 @@ mod tests {
     #[test]
     fn what_a_reading_sees_again_is_known_until_it_looks_no_further_back() {
         let mut memory = Memory::default();
-        memory.settle(&event("a", 7));
-        memory.settle(&event("b", 8));
+        let settle = |memory: &mut Memory, stream, id, at| memory.settle(stream, &event(id, at));
+        assert!(settle(&mut memory, Some(0), "a", 7) && settle(&mut memory, Some(0), "b", 8));
         memory.forget(8, 8);
-        assert!(!memory.is_settled(&event("a", 7)) && memory.is_settled(&event("b", 8)));
+        assert!(!settle(&mut memory, Some(0), "b", 8) && settle(&mut memory, Some(0), "a", 7));
+        assert!(settle(&mut memory, Some(1), "b", 8), "another stream of these objects may lag");
     }
 }

@@ -1,7 +1,7 @@
 //! What changed since the history was read: events, and the objects to which they lead.
 //!
 //! What decides is pure: which part of the events is read next ([`agenda`], [`slices`]), from which
-//! moment on ([`places`]), to which object an event leads ([`event`], [`feed`]), and what several of
+//! moment on ([`places`]), to which object an event leads ([`event`], [`summary`], [`feed`]), and what several of
 //! one object come to ([`collapse`], [`memory`]). [`gather`] and [`make`] ask Stripe; [`changes`]
 //! holds all of it together.
 
@@ -17,6 +17,7 @@ mod memory;
 mod places;
 mod polled;
 mod slices;
+mod summary;
 mod tally;
 
 pub(crate) use changes::{Changes, News, Taken};

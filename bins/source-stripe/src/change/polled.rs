@@ -9,7 +9,7 @@ use super::agenda::{Member, Reading};
 use super::changes::{Changes, Waiter};
 use super::collapse::{Changed, Key, collapse};
 use super::event::Event;
-use super::feed::{Dropped, Goes};
+use super::feed::Goes;
 use super::gather::{Gathered, Told, gather};
 use super::jobs::Job;
 use super::places::GlobalState;
@@ -26,7 +26,7 @@ pub(super) struct SliceUnderWay {
     pub(super) left: usize,
 }
 
-impl<T: Send + 'static> Changes<T> {
+impl<T: Send + Sync + 'static> Changes<T> {
     /// Whether a slice is being read or taken in.
     pub(crate) fn is_polling(&self) -> bool {
         self.slice.is_some() || !self.tasks.is_empty()
@@ -93,34 +93,34 @@ impl<T: Send + 'static> Changes<T> {
         let mut ours: Vec<(Key, Event)> = Vec::new();
         let mut new: BTreeSet<Key> = BTreeSet::new();
         for event in events {
-            let key = match self.feeds.sort(&event) {
-                Goes::To(key) => key,
-                Goes::Nowhere => continue,
-                Goes::Dropped(why) => {
-                    self.drop_once(&event, why);
-                    continue;
-                }
-            };
-            let stream = backfill.streams().get(key.0);
-            if !stream.is_some_and(|plan| plan.takes_changes() && reading.is_for(&plan.name)) {
-                continue;
+            for key in self.keys_in(reading, &event, backfill) {
+                let is_new = self.memory.settle(Some(key.0), &event);
+                new.extend(is_new.then(|| key.clone()));
+                ours.push((key, event.clone()));
             }
-            if !self.memory.is_settled(&event) {
-                new.insert(key.clone());
-                self.memory.settle(&event);
-            }
-            ours.push((key, event));
         }
         ours.retain(|(key, _)| new.contains(key));
         collapse(ours, self.feeds.lists())
     }
 
-    /// Counts an event that is left aside; readings overlap, and each counts once.
-    fn drop_once(&mut self, event: &Event, why: Dropped) {
-        if !self.memory.is_settled(event) {
-            self.memory.settle(event);
-            self.tally.drop_one(why);
-        }
+    /// The objects of an event in the streams that a reading is for. One that is left aside is
+    /// counted once, however often readings overlap.
+    fn keys_in(&mut self, reading: &Reading, event: &Event, backfill: &Backfill) -> Vec<Key> {
+        let mut keys = match self.feeds.sort(event) {
+            Goes::To(keys) => keys,
+            Goes::Nowhere => Vec::new(),
+            Goes::Dropped(why) => {
+                if self.memory.settle(None, event) {
+                    self.tally.drop_one(why);
+                }
+                Vec::new()
+            }
+        };
+        let stream = |key: &Key| backfill.streams().get(key.0);
+        keys.retain(|key| {
+            stream(key).is_some_and(|plan| plan.takes_changes() && reading.is_for(&plan.name))
+        });
+        keys
     }
 
     /// Ends the slice under way if all its records were emitted: moves the places, and emits the

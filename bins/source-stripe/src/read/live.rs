@@ -121,10 +121,10 @@ impl Reading<'_> {
         delivery: Delivery,
     ) -> Result<Option<Bringer>, Error> {
         let Delivery { body, via, answer: bringer } = delivery;
-        let event =
-            std::str::from_utf8(&body).map_err(|why| why.to_string()).and_then(Event::parse);
-        let event = match event {
-            Ok(event) => event,
+        let events =
+            std::str::from_utf8(&body).map_err(|why| why.to_string()).and_then(Event::parse_all);
+        let events = match events {
+            Ok(events) => events,
             Err(why) => {
                 self.changes.poison(why.clone());
                 answer(bringer, Outcome::Refused(why));
@@ -134,7 +134,7 @@ impl Reading<'_> {
         // What comes on stdin was not on its way for long, as far as anybody knows.
         let is_prompt = via == Via::Stdin;
         let parts = (&mut self.backfill, &mut *self.out);
-        match self.changes.take_in_brought(event, bringer, is_prompt, parts).await? {
+        match self.changes.take_in_brought(events, bringer, is_prompt, parts).await? {
             Taken::Emitted(bringer) => Ok(Some(bringer)),
             Taken::Later => Ok(None),
             Taken::NotOurs(bringer) => {

@@ -5,6 +5,7 @@ mod change;
 mod check;
 mod children;
 mod easily_missed;
+mod entitlements;
 mod fake;
 mod faults;
 mod live;

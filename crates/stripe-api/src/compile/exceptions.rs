@@ -19,19 +19,23 @@ const PREVIEWS: [&str; 2] = ["/v1/credit_notes/preview/lines", "/v1/invoices/upc
 const REQUIRED_UNSAID: [(&str, &str); 1] = [("billing.credit_balance_transaction", "customer")];
 
 /// Event types whose name leads to one resource and whose object is another, or none of ours.
-const MISLEADING_EVENTS: [(&str, &str); 2] = [
+const MISLEADING_EVENTS: [(&str, &str); 3] = [
     // A refund of an application fee, which is a resource of its own.
     ("application_fee.refund.updated", "fee_refund"),
     // A notice about an alert; the alert itself is not in it.
     ("billing.alert.triggered", "billing.alert_triggered"),
+    // A summary of what a customer has; the objects stand in it.
+    ("entitlements.active_entitlement_summary.updated", "entitlements.active_entitlement"),
 ];
 
 /// Resources with events that do not tell everything, so that only listing again does.
-const PARTIAL_EVENTS: [&str; 8] = [
+const PARTIAL_EVENTS: [&str; 9] = [
     // Told when it changes, not when it is connected, and not when it is removed.
     "account",
     // Told when it changes, not when it is asked for.
     "capability",
+    // Told in a summary of the customer that may show only the first ones.
+    "entitlements.active_entitlement",
     // Told when it is edited; a new one is told by the fee that it belongs to.
     "fee_refund",
     // Told when it is paid: neither open nor canceled ones.
