@@ -110,3 +110,29 @@ async fn invoice_items_sorted_by_date_are_there() {
     assert!(!oracle.is_empty() && oracle.len() < 900);
     crate::run::copied(&finished).assert_equals("invoiceitems", &oracle);
 }
+
+#[tokio::test]
+async fn a_closed_review_arrives_by_its_event() {
+    let fake = Fake::start("reviews=20", &[]).await;
+    let mut copied = whole_read(&fake, &["reviews"]).await;
+    let oracle = fake.oracle("reviews").await;
+    // Lists show only open ones: one that was opened and closed between two runs is in none.
+    let mut review: Value = serde_json::from_str(oracle.values().next().unwrap()).unwrap();
+    review["id"] = json!("prv_closed");
+    review["open"] = json!(false);
+    review["closed_reason"] = json!("approved");
+    let event = json!({
+        "type": "review.closed",
+        "api_version": "2026-01-28.clover",
+        "account": null,
+        "data": {"object": review},
+    });
+    let order = json!({"stream": "events", "do": "create", "set": event});
+    fake.mutate(&json!({"changes": [order]})).await;
+    let resume = copied.to_resume();
+    let later = read(&config(&fake.url, json!({})), &catalog(&["reviews"]), Some(&resume));
+    copied.take_in(&later.run("").await.expect_code(0).stdout);
+    assert_eq!(count(&copied, "reviews", |object| object["open"] == true), oracle.len());
+    let closed: Value = serde_json::from_str(&copied.records["reviews"]["prv_closed"]).unwrap();
+    assert_eq!((&closed["open"], &closed["closed_reason"]), (&json!(false), &json!("approved")));
+}

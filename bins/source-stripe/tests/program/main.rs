@@ -11,6 +11,7 @@ mod faults;
 mod live;
 mod nested;
 mod openapi;
+mod order;
 mod read;
 mod run;
 mod scripted;
