@@ -12,4 +12,5 @@ mod nasty;
 mod sheets;
 mod sync;
 mod teardown;
+mod under_parents;
 mod upgrade;
