@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod change;
 mod copy;
 mod foreign;
 mod kill;
