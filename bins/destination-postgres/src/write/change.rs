@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use connector::version::{Action, Stored, row_hash};
 use deadpool_postgres::Transaction;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pg::{Error, Failure};
 use tokio_postgres::types::Type;
 
 use super::{
+    chunk::chunks,
     find::key_columns,
     grave::remove,
-    insert::{CHUNK, document},
+    insert::document,
     send::{Ready, numbers, texts},
     split::{Item, Part},
 };
@@ -84,8 +85,11 @@ async fn apply(
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
-    let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
-    let changed: u64 = try_join_all(chunks).await.map_err(failed)?.into_iter().sum();
+    let (chunks, at_once) = chunks(changes);
+    let sent = chunks.into_iter().map(|changes| send(transaction, &statement, changes));
+    let changed: Vec<u64> =
+        stream::iter(sent).buffered(at_once).try_collect().await.map_err(failed)?;
+    let changed = changed.into_iter().sum();
     all_changed(part, changed, changes.len())
 }
 

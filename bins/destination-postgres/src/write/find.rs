@@ -6,7 +6,7 @@ use pg::Error;
 use tokio_postgres::{Row, types::FromSql};
 
 use super::{
-    insert::CHUNK,
+    chunk,
     send::{Connected, Ready, texts},
     split::{Item, Part},
 };
@@ -20,7 +20,7 @@ pub(super) async fn find<C: Connected>(
 ) -> Result<Vec<Option<Stored>>, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let statement = Ready::make(client, part, text).await.map_err(failed)?;
-    let chunks = items.chunks(CHUNK).map(|items| ask(client, &statement, items));
+    let chunks = items.chunks(chunk::ROWS).map(|items| ask(client, &statement, items));
     let found = try_join_all(chunks).await.map_err(failed)?;
     Ok(found.into_iter().flatten().collect())
 }

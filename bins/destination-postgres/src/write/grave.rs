@@ -7,8 +7,8 @@ use pg::Error;
 
 use super::{
     change::{Change, all_changed},
+    chunk,
     find::{key_columns, place},
-    insert::CHUNK,
     send::{Ready, numbers, texts},
     split::{Item, Part},
 };
@@ -23,7 +23,7 @@ pub(super) async fn find(
     let text = &part.writer.statements.graves.find;
     let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
     let mut all = Vec::with_capacity(items.len());
-    for items in items.chunks(CHUNK) {
+    for items in items.chunks(chunk::ROWS) {
         let columns = key_columns(items);
         let rows = statement.query(transaction, &texts(&columns)).await.map_err(failed)?;
         let mut found = vec![None; items.len()];
@@ -63,7 +63,7 @@ pub(super) async fn bury(
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.graves.bury;
     let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
-    for changes in changes.chunks(CHUNK) {
+    for changes in changes.chunks(chunk::ROWS) {
         let items: Vec<Item<'_>> = changes.iter().map(|change| change.item).collect();
         let keys = key_columns(&items);
         let stamps: Vec<i64> = changes.iter().map(|change| change.row.stamp).collect();
@@ -94,7 +94,7 @@ async fn execute(
     }
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
-    let chunks = items.chunks(CHUNK).map(async |items| {
+    let chunks = items.chunks(chunk::ROWS).map(async |items| {
         let keys = key_columns(items);
         statement.execute(transaction, &texts(&keys)).await
     });

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use connector::{marked_document, version::row_hash};
 use deadpool_postgres::Transaction;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pg::Error;
 use tokio_postgres::{
     Row,
@@ -13,13 +13,11 @@ use tokio_postgres::{
 
 use super::{
     change::Change,
+    chunk::chunks,
     find::array,
     send::{Ready, numbers},
     split::{Item, Part},
 };
-
-/// Rows of one statement: enough to be worth it, few enough to be pipelined.
-pub(super) const CHUNK: usize = 250;
 
 /// Tries to insert every row; for each, in order, whether there was none before.
 pub(super) async fn insert(
@@ -33,9 +31,9 @@ pub(super) async fn insert(
     let failed = |error: tokio_postgres::Error| part.failed(&error);
     let text = &part.writer.statements.insert;
     let statement = Ready::make(transaction, part, text).await.map_err(failed)?;
-    let chunks = changes.chunks(CHUNK).map(|changes| send(transaction, &statement, changes));
-    let inserted = try_join_all(chunks).await.map_err(failed)?;
-    Ok(inserted.into_iter().flatten().collect())
+    let (chunks, at_once) = chunks(changes);
+    let sent = chunks.into_iter().map(|changes| send(transaction, &statement, changes));
+    stream::iter(sent).buffered(at_once).try_concat().await.map_err(failed)
 }
 
 async fn send(

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod change;
+mod chunk;
 mod find;
 mod grave;
 mod insert;
