@@ -84,7 +84,7 @@ impl<C: Client> Leg<'_, '_, C> {
                 self.echoed(&stream);
             }
             Kind::Unknown => {
-                let emitted_by = self.name_of(Side::Destination);
+                let emitted_by = self.speaker(line.raw, Side::Destination);
                 self.desk.hold(emitted_by, now, None, line.raw);
             }
             // These are the engine's own to send.
@@ -127,8 +127,16 @@ impl<C: Client> Leg<'_, '_, C> {
         if !self.heard.failed_at_destination.is_empty() {
             self.stop_source();
         }
-        let emitted_by = self.name_of(side);
-        self.desk.hold(emitted_by, now, Some(message), raw);
+        self.desk.hold(self.speaker(raw, side), now, Some(message), raw);
+    }
+
+    /// Who said a line: what passed the gate was stamped there, and a destination keeps what it does
+    /// not know.
+    fn speaker(&self, raw: &[u8], side: Side) -> String {
+        let source = self.name_of(Side::Source);
+        let stamp = format!(r#""_emitted_by":"{source}""#);
+        let is_stamped = memchr::memmem::find(raw, stamp.as_bytes()).is_some();
+        if is_stamped { source } else { self.name_of(side) }
     }
 
     /// Counts what was confirmed; a state that says what is known already moves nothing.

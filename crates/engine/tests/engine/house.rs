@@ -49,6 +49,7 @@ impl Client for Remembers {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let line: Value = serde_json::from_slice(&shown.line()).expect("a line is JSON");
+        assert_eq!(line["_emitted_by"], shown.emitted_by, "who said it is one: {line}");
         if line["type"] == "source_state" && !self.state_file.as_os_str().is_empty() {
             self.is_saved(&line["source_state"]);
         }
