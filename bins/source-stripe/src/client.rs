@@ -64,7 +64,7 @@ impl Call {
         query: Vec<(String, String)>,
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
-        let question = Question::of_stream(doing, stream);
+        let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
         Self { path: path.to_owned(), endpoint, query, question, is_versioned: true }
     }
 

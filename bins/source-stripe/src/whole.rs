@@ -73,9 +73,8 @@ async fn complete_line(
 fn refused(failure: Failure) -> Result<String, Failure> {
     match failure {
         Failure::Denied(reason) | Failure::Unavailable(reason) => Ok(reason),
-        Failure::CursorGone | Failure::Gone => {
-            Ok("its elements were deleted one after the other".to_owned())
-        }
+        Failure::CursorGone => Ok("its elements were deleted one after the other".to_owned()),
+        Failure::Gone => Ok("the object was deleted meanwhile".to_owned()),
         Failure::Stream(error) if error.class() == Class::Data => Ok(error.report()),
         Failure::Stream(_) | Failure::Connection(_) | Failure::NoCallsLeft => Err(failure),
     }

@@ -84,6 +84,25 @@ async fn a_list_that_may_not_be_read_stays_cut_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_list_of_an_object_that_was_deleted_meanwhile_is_no_fault_of_the_address() {
+    let gone = r#"{"error":{"code":"resource_missing","param":"id","message":"No such invoice"}}"#;
+    let stripe = Scripted::start(move |asked| {
+        match asked.path.as_str() {
+            "/v1/invoices" => list(&invoice()),
+            "/v1/events" => list(&json!({"data": [], "has_more": false})),
+            _ => answer(404, gone),
+        }
+    })
+    .await;
+    let read = read(&config(&stripe.url, json!({})), &catalog(&["invoices"]), None);
+    let finished = read.run("").await.expect_code(0);
+    assert!(copied(&finished).ended("invoices", "complete"));
+    let logs = texts(&finished, "log", "message").join("\n");
+    assert!(logs.contains("are not whole: the object was deleted meanwhile"), "{logs}");
+    assert!(!logs.contains("base_url"), "{logs}");
+}
+
+#[tokio::test]
 async fn a_limit_of_calls_ends_a_page_before_the_first_object_that_is_not_whole() {
     let fake = Fake::start("invoices=90", &[]).await;
     let catalog = catalog(&["invoices"]);
