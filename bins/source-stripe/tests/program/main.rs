@@ -8,6 +8,7 @@ mod easily_missed;
 mod entitlements;
 mod fake;
 mod faults;
+mod hang;
 mod live;
 mod nested;
 mod openapi;
