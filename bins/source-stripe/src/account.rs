@@ -86,6 +86,7 @@ pub(crate) async fn default_version(client: &Client) -> Result<Option<String>, E
             | Failure::Stream(_)
             | Failure::CursorGone
             | Failure::Gone
+            | Failure::TooLarge
             | Failure::NoCallsLeft,
         ) => Ok(None),
     }
@@ -115,7 +116,7 @@ pub(crate) async fn look_up(client: &Client, settings: &Settings) -> Result<Acco
             Err(Error::config("asking for the account: no request is allowed")
                 .hint("raise `max_api_calls`"))
         }
-        Err(Failure::CursorGone | Failure::Gone) => {
+        Err(Failure::CursorGone | Failure::Gone | Failure::TooLarge) => {
             Err(Error::internal("asking for the account: something else is gone"))
         }
     }

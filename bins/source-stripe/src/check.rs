@@ -125,7 +125,7 @@ fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), E
         Err(Failure::NoCallsLeft) => {
             (Level::Warn, format!("`{name}`: not asked: `max_api_calls` requests were made"))
         }
-        Err(Failure::CursorGone | Failure::Gone) => {
+        Err(Failure::CursorGone | Failure::Gone | Failure::TooLarge) => {
             (Level::Error, format!("`{name}`: a cursor is refused"))
         }
     })

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use connector::{Error, retry};
 use protocol::Timestamp;
 use reqwest::RequestBuilder;
@@ -15,9 +14,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
+use crate::body::{Body, Held, Spare, Unreceived};
+pub(crate) use crate::call::{Call, Writing};
 use crate::clock::{ServerClock, http_date};
 use crate::config::Settings;
-use crate::errors::{self, Answer, Failure, Question, Verdict};
+use crate::errors::{self, Answer, Failure, Verdict};
 use crate::limits::{Grant, Limits, Rank};
 use crate::page::{Frame, Malformed, Page, Stamp};
 
@@ -30,133 +31,29 @@ const STRIPE_VERSION: &str = "stripe-version";
 /// Words about the rate limit that may wait to be told.
 const NOTICES: usize = 16;
 
-/// A request to make.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    path: String,
-    /// Whose budget it takes from.
-    endpoint: String,
-    query: Vec<(String, String)>,
-    question: Question,
-    /// Whether it names the version in which it is to be answered.
-    is_versioned: bool,
-}
-
-impl Call {
-    /// A page of a stream's list.
-    pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
-        let doing = format!("listing `{stream}` (GET {path})");
-        let question = Question::of_stream(doing, stream);
-        Self {
-            path: path.to_owned(),
-            endpoint: path.to_owned(),
-            query,
-            question,
-            is_versioned: true,
-        }
-    }
-
-    /// A page of a list inside an object of a stream.
-    pub(crate) fn nested(
-        stream: &str,
-        path: &str,
-        endpoint: String,
-        query: Vec<(String, String)>,
-    ) -> Self {
-        let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
-        let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        Self { path: path.to_owned(), endpoint, query, question, is_versioned: true }
-    }
-
-    /// A page of a stream's list under a parent. All such lists have one budget, named by the first
-    /// text of `list`; the second is the parameter that names the parent.
-    pub(crate) fn under_parent(
-        stream: &str,
-        path: &str,
-        (endpoint, parameter): (&str, &str),
-        query: Vec<(String, String)>,
-    ) -> Self {
-        let doing = format!("listing `{stream}` (GET {path})");
-        let parent = Some(parameter.to_owned());
-        let question = Question { parent, ..Question::of_stream(doing, stream) };
-        let (path, endpoint) = (path.to_owned(), endpoint.to_owned());
-        Self { path, endpoint, query, question, is_versioned: true }
-    }
-
-    /// One object of a stream; `template` is its path with `{id}` in the place of the id.
-    pub(crate) fn object(stream: &str, template: &str, id: &str) -> Self {
-        let path = template.replace("{id}", &path_segment(id));
-        let doing = format!("asking for an object of `{stream}` (GET {path})");
-        let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        let (endpoint, query) = (template.to_owned(), Vec::new());
-        Self { path, endpoint, query, question, is_versioned: true }
-    }
-
-    /// A page of changes.
-    pub(crate) fn events(query: Vec<(String, String)>) -> Self {
-        let mut call = Self::new("reading the changes", "/v1/events");
-        call.question.permission = Some("give the key read permission for events".to_owned());
-        Self { query, ..call }
-    }
-
-    /// Something else.
-    pub(crate) fn new(doing: &str, path: &str) -> Self {
-        let doing = format!("{doing} (GET {path})");
-        let question =
-            Question { doing, stream: None, permission: None, parent: None, one_object: false };
-        let (path, query) = (path.to_owned(), Vec::new());
-        Self { endpoint: path.clone(), path, query, question, is_versioned: true }
-    }
-
-    /// The same without a version: Stripe answers in the account's own and says which that is.
-    pub(crate) fn in_default_version(self) -> Self {
-        Self { is_versioned: false, ..self }
-    }
-
-    /// Something that takes more than reading; `permission` says what to do when it is forbidden.
-    pub(crate) fn with_permission(
-        doing: &str,
-        method: &str,
-        path: &str,
-        permission: String,
-    ) -> Self {
-        let mut call = Self::new(doing, path);
-        call.question.doing = format!("{doing} ({method} {path})");
-        call.question.permission = Some(permission);
-        call
-    }
-
-    /// Adds a parameter.
-    pub(crate) fn ask(&mut self, name: &str, value: &str) {
-        self.query.push((name.to_owned(), value.to_owned()));
-    }
-}
-
-/// What a request carries that changes something.
-#[derive(Debug)]
-pub(crate) enum Writing {
-    /// Makes or changes an object; tries under one key count as one.
-    Post {
-        /// The parameters.
-        form: Vec<(String, String)>,
-        /// Names this change.
-        idempotency_key: String,
-    },
-    /// Removes it.
-    Delete,
-}
-
 /// A whole answer with status 200.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// The body.
-    pub(crate) body: Bytes,
+    pub(crate) body: Vec<u8>,
+    held: Held,
     /// When it was asked for, since our start.
     pub(crate) sent: Duration,
     /// Its `Date`.
     pub(crate) date: Option<Timestamp>,
     /// Its `Stripe-Version`, where the call named none.
     pub(crate) version: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// The page.
+    pub(crate) page: Page,
+    /// What its records are stamped with.
+    pub(crate) stamp: Stamp,
+    /// The room that it takes beyond what was expected, to be held as long as it is there.
+    pub(crate) held: Held,
 }
 
 /// Talks to Stripe.
@@ -172,6 +69,7 @@ pub(crate) struct Client {
     started: Instant,
     notices: mpsc::Sender<String>,
     in_flight: Semaphore,
+    spare: Spare,
 }
 
 impl Client {
@@ -201,6 +99,7 @@ impl Client {
             started: Instant::now(),
             notices,
             in_flight: Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            spare: Spare::default(),
         };
         Ok((client, told))
     }
@@ -237,25 +136,13 @@ impl Client {
     /// # Errors
     ///
     /// What it came to, after retries.
-    pub(crate) async fn page(&self, call: &Call, frame: &Frame) -> Result<Page, Failure> {
-        self.stamped_page(call, frame).await.map(|(page, _)| page)
-    }
-
-    /// The same, with what its records are stamped with.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Client::page`].
-    pub(crate) async fn stamped_page(
-        &self,
-        call: &Call,
-        frame: &Frame,
-    ) -> Result<(Page, Stamp), Failure> {
+    pub(crate) async fn page(&self, call: &Call, frame: &Frame) -> Result<Listed, Failure> {
         let read = |reply: &Reply| {
             let stamp = self.stamp(reply)?;
             Page::read(&reply.body, frame, stamp).map(|page| (page, stamp))
         };
-        self.attempts(call, None, read).await
+        let ((page, stamp), held) = self.attempts(call, None, read).await?;
+        Ok(Listed { page, stamp, held })
     }
 
     /// Makes a request, waiting for its token.
@@ -269,7 +156,7 @@ impl Client {
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
         self.wait_for_token(&call.endpoint, Rank::First).await?;
-        self.attempts(call, None, read).await
+        Ok(self.attempts(call, None, read).await?.0)
     }
 
     /// The same for one of many requests that nobody waits for alone: others go first.
@@ -283,7 +170,7 @@ impl Client {
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
         self.wait_for_token(&call.endpoint, Rank::Later).await?;
-        self.attempts(call, None, read).await
+        Ok(self.attempts(call, None, read).await?.0)
     }
 
     /// Makes a request that changes something, waiting for its token.
@@ -298,7 +185,7 @@ impl Client {
         read: impl Fn(&Reply) -> Result<T, Malformed>,
     ) -> Result<T, Failure> {
         self.wait_for_token(&call.endpoint, Rank::First).await?;
-        self.attempts(call, Some(writing), read).await
+        Ok(self.attempts(call, Some(writing), read).await?.0)
     }
 
     async fn attempts<T>(
@@ -306,12 +193,14 @@ impl Client {
         call: &Call,
         writing: Option<&Writing>,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Held), Failure> {
         let (mut failures, mut slowdowns) = (0_u32, 0_u32);
         loop {
             let attempt = self.attempt(call, writing).await;
             let reply = attempt.and_then(|reply| {
-                read(&reply).map_err(|why| Box::new(errors::no_answer(&call.question, why)))
+                let value = read(&reply);
+                let value = value.map(|value| (value, reply.held));
+                value.map_err(|why| Box::new(errors::no_answer(&call.question, why)))
             });
             let verdict = match reply {
                 Ok(value) => return Ok(value),
@@ -350,11 +239,16 @@ impl Client {
             lock(&self.clock).observe(date, received);
         }
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = answer.bytes().await.map_err(|error| self.lost(call, error))?;
+        let expected = call.expected.filter(|_| status == 200);
+        let received = self.spare.receive(answer, expected).await;
+        let Body { bytes: body, held } = received.map_err(|why| match why {
+            Unreceived::Lost(error) => self.lost(call, error),
+            Unreceived::TooLarge => Box::new(Verdict::Final(Failure::TooLarge)),
+        })?;
         if status == 200 {
             let version = header(&headers, STRIPE_VERSION).filter(|_| !call.is_versioned);
             let version = version.map(str::to_owned);
-            return Ok(Reply { body, sent, date, version });
+            return Ok(Reply { body, held, sent, date, version });
         }
         let verdict =
             errors::judge(&call.question, &read_answer(status, &headers, &body, self.now()));
@@ -496,15 +390,6 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// A text as one part of a path.
-fn path_segment(text: &str) -> String {
-    let Ok(mut url) = Url::parse("http://stripe") else { return text.to_owned() };
-    if let Ok(mut parts) = url.path_segments_mut() {
-        parts.clear().push(text);
-    }
-    url.path().trim_start_matches('/').to_owned()
-}
-
 /// An error with its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -519,12 +404,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_that_its_owner_chose_is_one_part_of_a_path() {
-        assert_eq!(path_segment("cus_1"), "cus_1");
-        assert_eq!(path_segment("50% off/now?"), "50%25%20off%2Fnow%3F");
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -63,6 +63,8 @@ pub(crate) enum Failure {
     CursorGone,
     /// The object that was asked for is gone.
     Gone,
+    /// The answer is larger than there is room for: fewer objects are to be asked for at once.
+    TooLarge,
     /// This stream failed.
     Stream(Error),
     /// No more requests are allowed.

@@ -7,6 +7,8 @@
 
 mod account;
 mod backfill;
+mod body;
+mod call;
 mod change;
 mod check;
 mod child_streams;

@@ -76,7 +76,9 @@ fn refused(failure: Failure) -> Result<String, Failure> {
         Failure::CursorGone => Ok("its elements were deleted one after the other".to_owned()),
         Failure::Gone => Ok("the object was deleted meanwhile".to_owned()),
         Failure::Stream(error) if error.class() == Class::Data => Ok(error.report()),
-        Failure::Stream(_) | Failure::Connection(_) | Failure::NoCallsLeft => Err(failure),
+        Failure::Stream(_) | Failure::Connection(_) | Failure::TooLarge | Failure::NoCallsLeft => {
+            Err(failure)
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use super::retry::Retries;
 use super::schedule::{Schedule, Turn};
 use super::start::Start;
 use super::stream::{PageRequest, StreamPlan};
+use crate::body::Held;
 use crate::child_streams;
-use crate::client::{Call, Client};
+use crate::client::{Call, Client, Listed};
 use crate::config::Settings;
 use crate::errors::Failure;
 use crate::page::{ChildFrame, Frame, Page};
@@ -58,11 +59,13 @@ pub(crate) struct Fetched {
     page: Result<Page, Failure>,
     /// What goes on, if this is a part of what is read under a page of parents.
     walk: Option<Box<Walk>>,
+    /// The room that the page takes beyond what was expected.
+    held: Held,
 }
 
 impl Fetched {
-    const fn whole(request: PageRequest, page: Result<Page, Failure>) -> Self {
-        Self { request, page, walk: None }
+    fn whole(request: PageRequest, page: Result<Page, Failure>) -> Self {
+        Self { request, page, walk: None, held: Held::default() }
     }
 
     /// Goes on with what is read under a page of parents.
@@ -70,7 +73,7 @@ impl Fetched {
         match Box::pin(walk.go_on(client)).await {
             Ok(Stage::Part(offspring, walk)) => {
                 let page = Page::of_offspring(offspring);
-                Self { request, page: Ok(page), walk: Some(walk) }
+                Self { walk: Some(walk), ..Self::whole(request, Ok(page)) }
             }
             Ok(Stage::End(page)) => Self::whole(request, Ok(page)),
             Err(failure) => Self::whole(request, Err(failure)),
@@ -162,7 +165,10 @@ impl Backfill {
         let (Some(stream), Some(frame)) = (stream, self.frames.get(request.stream)) else {
             return;
         };
-        let call = Call::list(&stream.list.name, &stream.list.path, request.query.clone());
+        let mut call = Call::list(&stream.list.name, &stream.list.path, request.query.clone());
+        if request.limit > 1 {
+            call = call.of_about(request.reserved);
+        }
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
         let expand = self.expand_lists.then(|| stream.name.clone());
         self.pages.spawn(async move { fetch(&client, &call, &frame, expand, request).await });
@@ -217,7 +223,7 @@ impl Backfill {
         fetched: Fetched,
         out: &mut Emitter,
     ) -> Result<(), Error> {
-        let Fetched { request, page, walk } = fetched;
+        let Fetched { request, page, walk, held: _held } = fetched;
         if let (Ok(part), Some(walk)) = (&page, walk) {
             return self.take_in_part(request, part, *walk, out).await;
         }
@@ -291,6 +297,10 @@ impl Backfill {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             },
+            Failure::TooLarge => {
+                stream.too_large(request);
+                return Ok(());
+            }
             Failure::Connection(error) => return Err(error),
             Failure::Denied(reason) => {
                 self.denied.push(reason.clone());
@@ -393,12 +403,16 @@ async fn fetch(
     request: PageRequest,
 ) -> Fetched {
     let Some((parents, lists)) = &frames.under_parents else {
-        return Fetched::whole(request, own_page(client, call, frames, expand).await);
+        return match own_page(client, call, frames, expand).await {
+            Ok((page, held)) => Fetched { held, ..Fetched::whole(request, Ok(page)) },
+            Err(failure) => Fetched::whole(request, Err(failure)),
+        };
     };
-    match client.stamped_page(call, parents).await {
-        Ok((page, stamp)) => {
+    match client.page(call, parents).await {
+        Ok(Listed { page, stamp, held }) => {
             let walk = Walk::new(Arc::clone(lists), page, stamp, request.left);
-            Fetched::walked(request, walk, client).await
+            let fetched = Fetched::walked(request, walk, client).await;
+            Fetched { held, ..fetched }
         }
         Err(failure) => Fetched::whole(request, Err(failure)),
     }
@@ -409,13 +423,13 @@ async fn own_page(
     call: &Call,
     frames: &Frames,
     expand: Option<String>,
-) -> Result<Page, Failure> {
-    let mut page = client.page(call, &frames.own).await?;
+) -> Result<(Page, Held), Failure> {
+    let Listed { mut page, held, .. } = client.page(call, &frames.own).await?;
     if let Some(stream) = expand {
         whole::complete(client, &stream, &mut page).await?;
     }
     page.breed(&frames.children);
-    Ok(page)
+    Ok((page, held))
 }
 
 fn note_left_cut(noted: &mut BTreeMap<String, (usize, String)>, stream: &str, page: &Page) {

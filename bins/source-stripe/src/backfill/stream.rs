@@ -90,6 +90,8 @@ pub(crate) struct PageRequest {
     pub(crate) query: Vec<(String, String)>,
     /// The object that the page follows, if it follows one.
     pub(crate) cursor: Option<String>,
+    /// Most objects that the answer has; 1 also where it cannot be asked for fewer.
+    pub(crate) limit: usize,
     /// Bytes that the answer is expected to have.
     pub(crate) reserved: usize,
     /// Most records that may still be read.
@@ -267,8 +269,9 @@ impl StreamPlan {
             Position::After(_) | Position::Top => None,
         };
         let query = self.query(window, cursor.as_deref());
+        let limit = if self.list.accepts.limit { self.next_limit() } else { 1 };
         let (reserved, left, attempt) = (self.page_bytes, self.left, self.attempt);
-        Some(PageRequest { stream, range, query, cursor, reserved, left, attempt })
+        Some(PageRequest { stream, range, query, cursor, limit, reserved, left, attempt })
     }
 
     fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {
@@ -360,6 +363,13 @@ impl StreamPlan {
         Err(self.astray("the list refuses its own objects as cursors"))
     }
 
+    /// A page was larger than there is room for: it is asked for again with fewer objects.
+    pub(crate) fn too_large(&mut self, request: &PageRequest) {
+        self.set.give_back(request.range);
+        self.page_limit = self.page_limit.min(request.limit / 4).max(1);
+        self.page_bytes = self.page_bytes.max(LARGE_PAGE_BYTES);
+    }
+
     fn astray(&self, why: &str) -> Error {
         let (name, path) = (&self.name, &self.list.path);
         Error::data(format!("listing `{name}` (GET {path}): {why}"))
@@ -406,15 +416,16 @@ impl StreamPlan {
             self.page_bytes = self.page_bytes.max(page.bytes());
             return;
         }
-        self.page_bytes = if page.len() < self.page_limit {
-            self.page_bytes.max(page.bytes())
-        } else {
-            page.bytes()
-        };
+        let is_full = page.len() >= self.page_limit;
+        self.page_bytes = if is_full { page.bytes() } else { self.page_bytes.max(page.bytes()) };
         if page.bytes() > LARGE_PAGE_BYTES {
-            let objects = page.len().saturating_mul(LARGE_PAGE_BYTES) / page.bytes();
-            self.page_limit = objects.clamp(1, PAGE);
-            self.page_bytes = LARGE_PAGE_BYTES;
+            let object = page.bytes() / page.len().max(1);
+            self.page_limit = (LARGE_PAGE_BYTES / object.max(1)).clamp(1, PAGE);
+            self.page_bytes = object.saturating_mul(self.page_limit);
+        } else if is_full && self.page_limit < PAGE && page.bytes() <= LARGE_PAGE_BYTES / 4 {
+            // Those that were large are behind it.
+            self.page_limit = self.page_limit.saturating_mul(2).min(PAGE);
+            self.page_bytes = page.bytes().saturating_mul(2);
         }
     }
 }

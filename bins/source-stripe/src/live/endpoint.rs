@@ -227,7 +227,7 @@ impl<'a> Desk<'a> {
                 Error::config(format!("setting up {}: no request is allowed", self.url))
                     .hint("raise `max_api_calls`")
             }
-            Failure::CursorGone | Failure::Gone => {
+            Failure::CursorGone | Failure::Gone | Failure::TooLarge => {
                 Error::unreachable("looking for the webhook endpoint: the list changed meanwhile")
                     .hint("try again")
             }

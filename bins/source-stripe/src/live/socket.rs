@@ -150,7 +150,7 @@ impl Socket {
             Failure::Denied(why) | Failure::Unavailable(why) => {
                 Ended::Refused(Error::permission(why))
             }
-            Failure::NoCallsLeft | Failure::CursorGone | Failure::Gone => {
+            Failure::NoCallsLeft | Failure::CursorGone | Failure::Gone | Failure::TooLarge => {
                 Ended::Refused(Error::config("opening a session: no request is allowed"))
             }
         })

@@ -158,6 +158,13 @@ impl RangeSet {
         Some((range.window(accounted), range.position.clone()))
     }
 
+    /// What was asked of a range is asked again.
+    pub(crate) fn give_back(&mut self, id: RangeId) {
+        if let Some(range) = self.ranges.get_mut(&id) {
+            range.in_flight = false;
+        }
+    }
+
     /// The first object of a page with which it leaves a range for good: in order, and below it.
     pub(crate) fn below(&self, id: RangeId, sorts: &[Option<i64>]) -> Option<usize> {
         let range = self.ranges.get(&id)?;

@@ -160,7 +160,7 @@ impl Reading<'_> {
             Failure::Denied(reason) | Failure::Unavailable(reason) => {
                 return self.do_without_polls(&reason).await;
             }
-            Failure::CursorGone | Failure::Gone => {
+            Failure::CursorGone | Failure::Gone | Failure::TooLarge => {
                 Error::data("reading the changes (GET /v1/events): the list cannot be followed")
             }
             Failure::Connection(error) if !(self.follow && is_passing(&error)) => {
@@ -207,7 +207,7 @@ impl Reading<'_> {
             }
             Failure::Connection(error) | Failure::Stream(error) => error,
             Failure::Denied(reason) | Failure::Unavailable(reason) => Error::permission(reason),
-            Failure::CursorGone | Failure::Gone => {
+            Failure::CursorGone | Failure::Gone | Failure::TooLarge => {
                 Error::data("asking for an object again: a list in it cannot be followed")
             }
         };

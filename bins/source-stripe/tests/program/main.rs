@@ -9,6 +9,7 @@ mod entitlements;
 mod fake;
 mod faults;
 mod hang;
+mod large;
 mod live;
 mod nested;
 mod openapi;

@@ -86,12 +86,10 @@ async fn a_list_that_may_not_be_read_stays_cut_and_is_told() {
 #[tokio::test]
 async fn a_list_of_an_object_that_was_deleted_meanwhile_is_no_fault_of_the_address() {
     let gone = r#"{"error":{"code":"resource_missing","param":"id","message":"No such invoice"}}"#;
-    let stripe = Scripted::start(move |asked| {
-        match asked.path.as_str() {
-            "/v1/invoices" => list(&invoice()),
-            "/v1/events" => list(&json!({"data": [], "has_more": false})),
-            _ => answer(404, gone),
-        }
+    let stripe = Scripted::start(move |asked| match asked.path.as_str() {
+        "/v1/invoices" => list(&invoice()),
+        "/v1/events" => list(&json!({"data": [], "has_more": false})),
+        _ => answer(404, gone),
     })
     .await;
     let read = read(&config(&stripe.url, json!({})), &catalog(&["invoices"]), None);

@@ -1,0 +1,115 @@
+//! Bodies as they arrive: how many bytes of pages are in memory at once, whatever was expected.
+//!
+//! How large a page is shows only when it is there, and a hundred objects can have half a gigabyte.
+//! So the pages that are larger than expected share one room; one that finds it full is let go, to
+//! be asked for again with fewer objects. A page of one object is always taken.
+
+use std::sync::Arc;
+
+use reqwest::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes that a page may have in any case.
+const SMALL: usize = 1024 * 1024;
+/// Bytes that all pages may have together beyond what each may have.
+const SPARE: usize = 8 * 1024 * 1024;
+/// Most bytes that room is made for because an answer announces them.
+const ANNOUNCED: usize = 16 * 1024 * 1024;
+
+/// The room for what is larger than expected.
+#[derive(Debug)]
+pub(crate) struct Spare(Arc<Semaphore>);
+
+/// A part of that room; free again when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Option<OwnedSemaphorePermit>);
+
+/// A whole body.
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// The room that it takes.
+    pub(crate) held: Held,
+}
+
+/// Why a body is not there.
+#[derive(Debug)]
+pub(crate) enum Unreceived {
+    /// It did not arrive.
+    Lost(reqwest::Error),
+    /// It is larger than there is room for.
+    TooLarge,
+}
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(SPARE)))
+    }
+}
+
+impl Spare {
+    /// Receives a body, of about `expected` bytes if it is not to be taken at any size.
+    ///
+    /// # Errors
+    ///
+    /// When it does not arrive as a whole, or is larger than there is room for.
+    pub(crate) async fn receive(
+        &self,
+        mut answer: Response,
+        expected: Option<usize>,
+    ) -> Result<Body, Unreceived> {
+        let mut held = Held::default();
+        let announced = answer.content_length().unwrap_or_default();
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        self.cover(announced, expected, &mut held)?;
+        let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED));
+        while let Some(chunk) = answer.chunk().await.map_err(Unreceived::Lost)? {
+            self.cover(bytes.len().saturating_add(chunk.len()), expected, &mut held)?;
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Body { bytes, held })
+    }
+
+    /// Takes as much room as a body of `length` bytes needs.
+    fn cover(
+        &self,
+        length: usize,
+        expected: Option<usize>,
+        held: &mut Held,
+    ) -> Result<(), Unreceived> {
+        let Some(expected) = expected else { return Ok(()) };
+        let taken = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = length.saturating_sub(expected.max(SMALL)).saturating_sub(taken);
+        let more = u32::try_from(more).map_err(|_| Unreceived::TooLarge)?;
+        if more == 0 {
+            return Ok(());
+        }
+        let room = Arc::clone(&self.0).try_acquire_many_owned(more);
+        let room = room.map_err(|_| Unreceived::TooLarge)?;
+        match &mut held.0 {
+            Some(held) => held.merge(room),
+            none => *none = Some(room),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_larger_than_expected_shares_one_room() {
+        let spare = Spare::default();
+        let (mut one, mut other) = (Held::default(), Held::default());
+        spare.cover(SMALL, Some(0), &mut one).unwrap();
+        assert!(one.0.is_none(), "a small page takes none of it");
+        spare.cover(SMALL + SPARE - 5, Some(0), &mut one).unwrap();
+        spare.cover(SMALL + 5, Some(0), &mut other).unwrap();
+        assert!(spare.cover(SMALL + 6, Some(0), &mut other).is_err());
+        spare.cover(usize::MAX, None, &mut other).unwrap();
+        drop(one);
+        spare.cover(SMALL + SPARE, Some(0), &mut other).unwrap();
+    }
+}
