@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,11 @@ use tokio::task::JoinSet;
 use super::documents::{Document, attach};
 use super::tail::Tail;
 use crate::resolve::Program;
+
+/// Bytes that a pipe to or from a child may hold; Linux allows everybody so many
+/// (`/proc/sys/fs/pipe-max-size`).
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1024 * 1024;
 
 /// Is told every line that a child writes to stderr: the child's name, the line without secrets.
 pub type Listener = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -160,6 +166,8 @@ impl Launcher {
         // The step always starts; that its program is missing must be seen before.
         program.path.metadata().map_err(failed)?;
         let mut process = command.spawn().map_err(failed)?;
+        process.stdin.as_ref().inspect(|pipe| widen(pipe));
+        process.stdout.as_ref().inspect(|pipe| widen(pipe));
         let mut child = Child {
             name,
             stdin: process.stdin.take(),
@@ -288,4 +296,13 @@ async fn drain(
             }
         }
     }
+}
+
+/// Lets a pipe hold as much as is written at once: each side then works while the other does. The
+/// system may refuse; the pipe is as wide as it was then.
+fn widen(pipe: impl AsFd) {
+    #[cfg(target_os = "linux")]
+    rustix::pipe::fcntl_setpipe_size(pipe, PIPE).ok();
+    #[cfg(not(target_os = "linux"))]
+    let _unused = pipe;
 }
