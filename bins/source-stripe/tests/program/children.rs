@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use testkit::program::Signal;
 
 use crate::fake::Fake;
-use crate::run::{Copied, catalog, config, copied, read, texts};
+use crate::run::{Copied, catalog, config, copied, killed_after, read, texts};
 
 const STREAMS: [&str; 4] = ["subscriptions", "subscription_items", "invoices", "line_items"];
 const OBJECTS: &str = "subscriptions=350,invoices=450";
@@ -74,16 +73,7 @@ async fn killed_between_the_states_of_a_family_it_loses_nothing() {
     let mut copy = Copied::default();
     for states in [1, 3, 2, 5, 4] {
         let resume = copy.to_resume();
-        let mut running = read(&config, &catalog, Some(&resume)).start();
-        let (mut seen, mut left) = (String::new(), states);
-        while left > 0
-            && let Some(line) = running.line().await
-        {
-            seen.push_str(&format!("{line}\n"));
-            left -= i32::from(line.contains(r#""state_type":"stream""#));
-        }
-        running.signal(Signal::KILL);
-        copy.take_in(&seen);
+        copy.take_in(&killed_after(states, read(&config, &catalog, Some(&resume))).await);
     }
     let resume = copy.to_resume();
     copy.take_in(&read(&config, &catalog, Some(&resume)).run("").await.expect_code(0).stdout);

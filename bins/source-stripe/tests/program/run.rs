@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::{Kind, Line};
 use serde_json::{Map, Value, json};
-use testkit::program::{Finished, Program};
+use testkit::program::{Finished, Program, Signal};
 
 use crate::fake::key;
 
@@ -46,6 +46,20 @@ pub(crate) fn read(config: &Value, catalog: &Value, state: Option<&Value>) -> Pr
         Some(state) => program.args(["--state", &state.to_string()]),
         None => program,
     }
+}
+
+/// What a read printed until it was killed: after so many states of streams, unless it ended before.
+pub(crate) async fn killed_after(states: u32, read: Program) -> String {
+    let mut running = read.start();
+    let (mut seen, mut left) = (String::new(), states);
+    while left > 0
+        && let Some(line) = running.line().await
+    {
+        seen.push_str(&format!("{line}\n"));
+        left -= u32::from(line.contains(r#""state_type":"stream""#));
+    }
+    running.signal(Signal::KILL);
+    seen
 }
 
 /// What a `read` printed, as a destination that makes everything durable at once would keep it.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use stripe_api::Catalogue;
-use testkit::program::{Program, Signal};
+use testkit::program::Program;
 
 use crate::fake::Fake;
-use crate::run::{Copied, catalog, config, copied, read, texts};
+use crate::run::{Copied, catalog, config, copied, killed_after, read, texts};
 use crate::scripted::{Scripted, answer, list, page};
 
 const STREAMS: [&str; 3] = ["customer_tax_ids", "transfer_reversals", "persons"];
@@ -78,16 +78,7 @@ async fn killed_at_any_state_it_goes_on_and_loses_nothing() {
     let mut copy = Copied::default();
     for states in [1, 3, 2, 4] {
         let resume = copy.to_resume();
-        let mut running = read(&config, &catalog, Some(&resume)).start();
-        let (mut seen, mut left) = (String::new(), states);
-        while left > 0
-            && let Some(line) = running.line().await
-        {
-            seen.push_str(&format!("{line}\n"));
-            left -= i32::from(line.contains(r#""state_type":"stream""#));
-        }
-        running.signal(Signal::KILL);
-        copy.take_in(&seen);
+        copy.take_in(&killed_after(states, read(&config, &catalog, Some(&resume))).await);
     }
     let cursor = |state: &Value| state["remaining"][0]["cursor"].as_str().map(str::to_owned);
     let cursors: Vec<String> = copy.state.values().filter_map(cursor).collect();

@@ -1,10 +1,9 @@
 //! Lists of API v2, which go on by token.
 
 use serde_json::json;
-use testkit::program::Signal;
 
 use crate::fake::Fake;
-use crate::run::{Copied, catalog, config, copied, read};
+use crate::run::{Copied, catalog, config, copied, killed_after, read};
 
 const STREAMS: [&str; 3] = ["v2_core_accounts", "v2_core_event_destinations", "v2_core_events"];
 const OBJECTS: &str = "v2_core_accounts=730,v2_core_event_destinations=30,v2_core_events=420";
@@ -28,16 +27,7 @@ async fn a_list_of_v2_goes_on_after_its_token() {
     let mut copy = Copied::default();
     for states in [2, 3, 3] {
         let resume = copy.to_resume();
-        let mut running = read(&config, &catalog, Some(&resume)).start();
-        let (mut seen, mut left) = (String::new(), states);
-        while left > 0
-            && let Some(line) = running.line().await
-        {
-            seen.push_str(&format!("{line}\n"));
-            left -= i32::from(line.contains(r#""state_type":"stream""#));
-        }
-        running.signal(Signal::KILL);
-        copy.take_in(&seen);
+        copy.take_in(&killed_after(states, read(&config, &catalog, Some(&resume))).await);
     }
     let resume = copy.to_resume();
     copy.take_in(&read(&config, &catalog, Some(&resume)).run("").await.expect_code(0).stdout);
