@@ -163,13 +163,15 @@ pub fn leave_out_done(catalog: &mut ConfiguredCatalog, done: &BTreeSet<String>) 
     catalog.streams.retain(|configured| is_left(&configured.stream.name));
 }
 
-/// Gives every stream that can take one an upper bound of time, unless it has a lower one already.
+/// Gives every stream that can take one an upper bound of time, unless it has one already, and says
+/// that it is only the run's.
 pub fn bound(catalog: &mut ConfiguredCatalog, ceiling: Timestamp) {
     for configured in &mut catalog.streams {
         let range = configured.time_range.unwrap_or_default();
         let fits = range.lt.is_none() && range.gte.is_none_or(|gte| gte < ceiling);
         if fits && supports_time_range(configured) {
             configured.time_range = Some(TimeRange { lt: Some(ceiling), ..range });
+            configured.open_end = true;
         }
     }
 }
@@ -350,6 +352,24 @@ mod tests {
         assert_eq!(names("-charges").unwrap(), "customers,invoices,invoice_lines");
         assert_eq!(names("*s,-inv*").unwrap(), "charges,customers,tax_codes");
         assert_eq!(names("invoice_lines").unwrap(), "invoices,invoice_lines");
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_from_one_that_the_owner_set() {
+        let [first, last] = [10, 20].map(protocol::Timestamp::from_seconds);
+        let wanted = [
+            json!({"name": "charges", "time_range": {"gte": first}}),
+            json!({"name": "customers", "time_range": {"lt": first}}),
+            json!({"name": "invoices", "time_range": {"gte": last}}),
+        ];
+        let wanted = wanted.map(|stream| serde_json::from_value(stream).unwrap());
+        let mut catalog = select(&discovered(), &wanted).unwrap();
+        bound(&mut catalog, last);
+        let ends = catalog.streams.iter().map(|one| (one.time_range.unwrap().lt, one.open_end));
+        let ends: Vec<_> = ends.collect();
+        assert_eq!(ends, [(Some(last), true), (Some(first), false), (None, false)]);
+        let wanted: Vec<_> = catalog.streams.iter().map(|one| one.wanted_time().lt).collect();
+        assert_eq!(wanted, [None, Some(first), None]);
     }
 
     #[test]

@@ -113,6 +113,10 @@ pub struct ConfiguredStream {
     /// Span of time to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_range: Option<TimeRange>,
+    /// Whether `time_range.lt` is only where the run ends, by the clock of whoever runs it: so far
+    /// the calls of a run account for objects, and nobody asked to leave out what is newer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open_end: bool,
 }
 
 impl ConfiguredStream {
@@ -129,7 +133,15 @@ impl ConfiguredStream {
             backfill_limit: None,
             supports_time_range: None,
             time_range: None,
+            open_end: false,
         }
+    }
+
+    /// The time whose objects are wanted: `time_range` without an end that is only the run's.
+    #[must_use]
+    pub fn wanted_time(&self) -> TimeRange {
+        let range = self.time_range.unwrap_or_default();
+        TimeRange { lt: range.lt.filter(|_| !self.open_end), ..range }
     }
 }
 

@@ -114,7 +114,7 @@ impl Start {
             for child in &children {
                 earlier.push(start.earlier(&request.state, &child.facts.name));
             }
-            let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
+            let bounds = Bounds::of(configured, now);
             let set = range_set(facts, bounds, &earlier, wishes);
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
@@ -136,7 +136,7 @@ impl Start {
             return;
         };
         let earlier = self.earlier(&request.state, name);
-        let bounds = Bounds::new(configured.time_range.unwrap_or_default(), now);
+        let bounds = Bounds::of(configured, now);
         let is_known = earlier.is_some();
         let set = match keyed.facts.freshness {
             Freshness::Relist => listed_again(facts, bounds, earlier.as_ref(), wishes),
@@ -259,7 +259,8 @@ fn listed_again(
     if earlier.remaining.is_empty() && age >= wishes.relist_every.saturating_mul(1000) {
         return RangeSet::new(None, bounds, earliest);
     }
-    bounds.span.lt = bounds.span.lt.min(listed).max(bounds.span.gte);
+    let most = if facts.takes_time() { bounds.span.lt } else { listed };
+    bounds.span.lt = listed.min(most).max(bounds.span.gte);
     RangeSet::new(Some(earlier), bounds, earliest)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{ConfiguredCatalog, Level, TimeRange};
+use protocol::{ConfiguredCatalog, ConfiguredStream, Level, TimeRange};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use stripe_api::StreamFacts;
@@ -119,7 +119,7 @@ impl Feeds {
     ) -> Self {
         let asked = |name: &str| {
             let configured = catalog.streams.iter().find(|stream| stream.stream.name == name);
-            configured.and_then(|configured| configured.time_range).unwrap_or_default()
+            configured.map(ConfiguredStream::wanted_time).unwrap_or_default()
         };
         let mut by_object: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut feeds = Vec::new();

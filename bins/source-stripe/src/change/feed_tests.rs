@@ -5,13 +5,20 @@ use stripe_api::Catalogue;
 use super::*;
 
 fn feeds(names: &[&str], asked: TimeRange, rules: impl FnOnce(&mut Rules)) -> Feeds {
+    feeds_of(names, &catalog(names, asked), rules)
+}
+
+fn catalog(names: &[&str], asked: TimeRange) -> ConfiguredCatalog {
     let configured = |name: &&str| {
         let stream =
             json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
         let stream: Stream = serde_json::from_value(stream).unwrap();
         ConfiguredStream { time_range: Some(asked), ..ConfiguredStream::new(stream) }
     };
-    let catalog = ConfiguredCatalog { streams: names.iter().map(configured).collect() };
+    ConfiguredCatalog { streams: names.iter().map(configured).collect() }
+}
+
+fn feeds_of(names: &[&str], catalog: &ConfiguredCatalog, rules: impl FnOnce(&mut Rules)) -> Feeds {
     let facts = names.iter().map(|name| Catalogue::embedded().list(name).unwrap());
     let mut of = Rules {
         account_id: "acct_1".to_owned(),
@@ -26,7 +33,7 @@ fn feeds(names: &[&str], asked: TimeRange, rules: impl FnOnce(&mut Rules)) -> Fe
         lists: Vec::new(),
         is_bounded: true,
     });
-    Feeds::new(takes, &catalog, of)
+    Feeds::new(takes, catalog, of)
 }
 
 fn event(kind: &str, object: &Value) -> Event {
@@ -110,6 +117,10 @@ fn objects_outside_the_time_that_the_owner_set_are_dropped_and_others_never() {
     assert_eq!(asked(None, Some(10)).sort(&old), Goes::Dropped(Dropped::OutsideTime));
     assert_eq!(asked(None, Some(11)).sort(&old), to(0, "c"));
     assert_eq!(asked(None, None).sort(&old), to(0, "c"));
+    let mut of_run = catalog(&["customers"], TimeRange { gte: None, lt: Some(Timestamp::EPOCH) });
+    of_run.streams[0].open_end = true;
+    let of_run = feeds_of(&["customers"], &of_run, |_| {});
+    assert_eq!(of_run.sort(&old), to(0, "c"), "where a run ends nobody set");
     let timeless = event("payment_link.updated", &json!({"id": "p", "object": "payment_link"}));
     assert_eq!(asked(Some(11), None).sort(&timeless), to(1, "p"));
 }

@@ -1,6 +1,6 @@
 //! What a run asks of a stream, against Stripe's time.
 
-use protocol::{TimeRange, Timestamp};
+use protocol::{ConfiguredStream, TimeRange, Timestamp};
 
 use super::state::Span;
 
@@ -22,10 +22,19 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds for a time range (of the catalog), at `now` of Stripe's clock.
+    /// The bounds for a stream of the catalog, at `now` of Stripe's clock.
     ///
-    /// An upper end that Stripe's time has not reached is no end: the engine freezes one from its
-    /// own clock, which may be wrong.
+    /// The end of a run, which an engine takes from its own clock, bounds only what is claimed:
+    /// where that clock is behind, what is newer is there all the same.
+    pub(crate) fn of(configured: &ConfiguredStream, now: Timestamp) -> Self {
+        let bounds = Self::new(configured.time_range.unwrap_or_default(), now);
+        Self { open_above: bounds.open_above || configured.open_end, ..bounds }
+    }
+
+    /// The bounds for a time range, at `now` of Stripe's clock.
+    ///
+    /// An upper end that Stripe's time has not reached is no end: an engine that does not say whose
+    /// end it is may have taken it from a clock that is ahead.
     pub(crate) fn new(asked: TimeRange, now: Timestamp) -> Self {
         let settled = Timestamp::from_seconds(now.seconds_floor().saturating_sub(SETTLED_SECONDS));
         let gte = asked.gte.unwrap_or(Timestamp::EPOCH);
@@ -74,6 +83,20 @@ mod tests {
         let ahead = bounds(None, Some(4600));
         assert_eq!(ahead.span.lt, Timestamp::from_seconds(998));
         assert!(ahead.open_above);
+    }
+
+    #[test]
+    fn the_end_of_a_run_bounds_what_is_claimed_and_not_what_is_asked() {
+        let stream = r#"{"name":"a","primary_key":[["id"]],"newer_than_field":"_updated_at"}"#;
+        let asked = TimeRange { gte: None, lt: Some(Timestamp::from_seconds(900)) };
+        let owners = ConfiguredStream {
+            time_range: Some(asked),
+            ..ConfiguredStream::new(serde_json::from_str(stream).unwrap())
+        };
+        let runs = ConfiguredStream { open_end: true, ..owners.clone() };
+        let (owners, runs) = (Bounds::of(&owners, NOW), Bounds::of(&runs, NOW));
+        assert_eq!((owners.span, owners.open_above), (runs.span, false));
+        assert!(runs.open_above);
     }
 
     #[test]

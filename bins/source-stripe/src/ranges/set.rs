@@ -60,7 +60,7 @@ impl RangeSet {
         bounds: Bounds,
         earliest: Timestamp,
     ) -> Self {
-        let left = earlier.iter().map(|earlier| reconcile(*earlier, bounds.span));
+        let left = earlier.iter().map(|earlier| reconcile(*earlier, bounds));
         let ranges = left.reduce(united).unwrap_or_default().into_iter().map(Range::new);
         let ranges = (0..).zip(ranges).collect();
         let mut set = Self { accounted: bounds.span, earliest, ranges, next_id: 0, bounds };

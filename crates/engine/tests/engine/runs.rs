@@ -54,6 +54,7 @@ async fn a_time_limit_stops_the_run_and_the_next_call_goes_on_without_what_is_do
     assert_eq!((&second.run_id, second.time_ceiling), (&first.run_id, first.time_ceiling));
     let ceiling = serde_json::to_value(first.time_ceiling).unwrap();
     assert_eq!(streams[0]["time_range"]["lt"], ceiling, "time ends where the run's does");
+    assert_eq!(streams[0]["open_end"], true, "and nobody wants newer objects left out");
     assert_eq!(eof.run_progress.streams["b"].record_count, 2, "over both calls");
     assert_eq!(eof.request_progress.streams["b"].record_count, 1, "in this call");
     assert!(!eof.request_progress.streams.contains_key("a"));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::account::{Account, Computed, Spread};
-use super::run::{Conditions, Outcome, most_in_a_second, run, schedule};
+use super::run::{Asked, Conditions, Outcome, most_in_a_second, run, schedule};
 use crate::limits::Rates;
 
 const LATENCY: Duration = Duration::from_millis(100);
@@ -16,7 +16,7 @@ fn conditions(rate: f64, max_in_flight: usize) -> Conditions {
         max_in_flight,
         latencies: vec![LATENCY],
         reader: Duration::ZERO,
-        asked: None,
+        asked: Asked::default(),
         dies_after: None,
     }
 }

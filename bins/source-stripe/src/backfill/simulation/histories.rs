@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use protocol::{TimeRange, Timestamp};
 
 use super::account::{Account, BEGINNING, Computed, Query, SPAN, Spread};
-use super::run::{Conditions, Emitted, Outcome, run, schedule};
+use super::run::{Asked, Conditions, Emitted, Outcome, run, schedule};
 use crate::limits::Rates;
 use crate::page::Page;
 use crate::random::Random;
@@ -141,16 +141,19 @@ struct History {
     lists: [Living; 2],
     copy: Copy,
     now: Duration,
+    /// Whether the ends of its runs are told to be that, and no owner's.
+    open_end: bool,
 }
 
 impl History {
     fn new(seed: u64, hazards: Hazards) -> Self {
         let mut random = Random(seed);
         let lists = [true, false].map(|filters| Living::create(&mut random, hazards, filters));
-        Self { random, lists, copy: Copy::default(), now: Duration::from_secs(5) }
+        let (copy, now) = (Copy::default(), Duration::from_secs(5));
+        Self { random, lists, copy, now, open_end: seed.is_multiple_of(2) }
     }
 
-    fn conditions(&mut self, asked: Option<TimeRange>) -> Conditions {
+    fn conditions(&mut self, asked: Asked) -> Conditions {
         let random = &mut self.random;
         let rate = random.pick(&[2.0, 10.0, 50.0, 1_000.0]);
         let latencies = (0..7).map(|_| Duration::from_millis(random.pick(&[1, 20, 100, 100, 900])));
@@ -177,7 +180,7 @@ impl History {
     }
 
     /// A run that dies somewhere, with some of what it emitted confirmed.
-    fn die(&mut self, asked: Option<TimeRange>) {
+    fn die(&mut self, asked: Asked) {
         let mut conditions = self.conditions(asked);
         conditions.dies_after = Some(1 + self.random.index(25));
         let mut outcome = self.run(&conditions);
@@ -187,7 +190,7 @@ impl History {
     }
 
     /// A run that ends by itself, and what it has read twice.
-    fn finish(&mut self, asked: Option<TimeRange>) -> Outcome {
+    fn finish(&mut self, asked: Asked) -> Outcome {
         let conditions = self.conditions(asked);
         let mut outcome = self.run(&conditions);
         let pages = std::mem::take(&mut outcome.pages);
@@ -200,11 +203,32 @@ impl History {
         outcome
     }
 
-    fn asked(&mut self, hazards: Hazards) -> Option<TimeRange> {
+    /// The end of a run that begins now.
+    fn end_of_run(&mut self, hazards: Hazards) -> Asked {
         let off = if hazards.clock { self.random.pick(&[-600, -7, 0, 600]) } else { 0 };
-        let now = BEGINNING + i64::try_from(self.now.as_secs()).unwrap();
-        let lt = Some(Timestamp::from_seconds(now + off));
-        self.random.chance(60).then_some(TimeRange { gte: None, lt })
+        let lt = Some(Timestamp::from_seconds(self.unix() + off));
+        Asked { time_range: Some(TimeRange { gte: None, lt }), open_end: true }
+    }
+
+    /// That, or the same as if the owner had set it, or no end.
+    fn asked(&mut self, hazards: Hazards) -> Asked {
+        let asked = Asked { open_end: self.open_end, ..self.end_of_run(hazards) };
+        if self.random.chance(60) { asked } else { Asked::default() }
+    }
+
+    fn unix(&self) -> i64 {
+        BEGINNING + i64::try_from(self.now.as_secs()).unwrap()
+    }
+
+    /// Objects that a list holds and showed at a time, and that are not in the copy.
+    fn missing(&self, shown: i64) -> Vec<u64> {
+        let lists = self.lists.iter().zip(&self.copy.durable);
+        let missing = lists.flat_map(|(list, durable)| {
+            let there =
+                list.objects.iter().filter(|object| !object.dead && object.visible <= shown);
+            there.map(|object| object.number).filter(|number| !durable.contains_key(number))
+        });
+        missing.collect()
     }
 
     fn wait(&mut self, seconds: &[i64]) {
@@ -230,13 +254,25 @@ fn lost(seed: u64, hazards: Hazards) -> Vec<u64> {
     for list in &mut history.lists {
         list.deletes = false;
     }
-    history.finish(None);
-    let copy = &history.copy.durable;
-    let missing = history.lists.iter().zip(copy).flat_map(|(list, durable)| {
-        let alive = list.objects.iter().filter(|object| !object.dead);
-        alive.map(|object| object.number).filter(|number| !durable.contains_key(number))
-    });
-    missing.collect()
+    history.finish(Asked::default());
+    history.missing(i64::MAX)
+}
+
+/// Makes whole runs, each of which has a clock of its own; gives the objects that were there when
+/// one began and that it has not brought.
+fn left_to_later_runs(seed: u64) -> Vec<u64> {
+    let hazards = Hazards { out_of_span: true, life: true, clock: true, ..Hazards::default() };
+    let mut history = History::new(seed, hazards);
+    for _ in 0..3 {
+        history.wait(&[0, 30, 299, 2_000]);
+        let (began, asked) = (history.unix(), history.end_of_run(hazards));
+        history.finish(asked);
+        let missing = history.missing(began);
+        if !missing.is_empty() {
+            return missing;
+        }
+    }
+    Vec::new()
 }
 
 proptest! {
@@ -261,10 +297,18 @@ proptest! {
     }
 
     #[test]
-    fn what_was_confirmed_is_never_read_again_under_the_same_end(seed: u64) {
+    fn a_run_brings_what_was_there_when_it_began_whatever_its_clock(seed: u64) {
+        prop_assert_eq!(left_to_later_runs(seed), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn what_was_confirmed_is_never_read_again_under_the_same_end(
+        seed: u64,
+        open_end: bool,
+    ) {
         let mut history = History::new(seed, Hazards { out_of_span: true, ..Hazards::default() });
         let lt = Some(Timestamp::from_seconds(BEGINNING + 1));
-        let asked = Some(TimeRange { gte: None, lt });
+        let asked = Asked { time_range: Some(TimeRange { gte: None, lt }), open_end };
         for _ in 0..history.random.below(6) {
             history.die(asked);
         }

@@ -27,10 +27,17 @@ pub(super) struct Conditions {
     pub(super) latencies: Vec<Duration>,
     /// How long the reader of a page takes.
     pub(super) reader: Duration,
-    /// The time range that the engine gives.
-    pub(super) asked: Option<TimeRange>,
+    pub(super) asked: Asked,
     /// After how many pages the process dies.
     pub(super) dies_after: Option<usize>,
+}
+
+/// What the engine asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) time_range: Option<TimeRange>,
+    /// Whether its end is only the run's.
+    pub(super) open_end: bool,
 }
 
 /// A page as the reader got it.
@@ -94,7 +101,8 @@ pub(super) fn schedule(
         let stream =
             json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
         let stream = serde_json::from_value::<Stream>(stream).unwrap();
-        ConfiguredStream { time_range: conditions.asked, ..ConfiguredStream::new(stream) }
+        let Asked { time_range, open_end } = conditions.asked;
+        ConfiguredStream { time_range, open_end, ..ConfiguredStream::new(stream) }
     };
     let kept = names.iter().zip(states).filter_map(|(name, state)| {
         Some(((*name).to_owned(), to_raw_value(state.as_ref()?).unwrap()))
