@@ -285,3 +285,14 @@ fn the_account_is_as_old_as_its_objects() {
     let (_, same) = ask(&app, &format!("/v1/accounts/{}", account["id"].as_str().unwrap()));
     assert_eq!(same, account);
 }
+
+#[test]
+fn nothing_was_changed_before_it_was_made_or_after_the_account_was_filled() {
+    let app = app("--objects products=300 --span-days 20 --newest 1000000000");
+    let products = oracle(&app, "products");
+    let times = |name: &str| products.iter().map(|one| one[name].as_i64().unwrap()).collect();
+    let (created, updated): (Vec<i64>, Vec<i64>) = (times("created"), times("updated"));
+    assert!(created.iter().zip(&updated).all(|(created, updated)| created <= updated));
+    assert!(updated.iter().all(|updated| *updated < 1_000_000_000));
+    assert_ne!(created, updated);
+}

@@ -32,6 +32,8 @@ pub(crate) struct Setting<'a> {
     /// The event types that exist.
     pub(crate) event_types: Vec<&'a str>,
     pub(crate) livemode: bool,
+    /// When the time that objects span ends, in unix seconds.
+    pub(crate) end: i64,
     pub(crate) seed: u64,
 }
 
@@ -238,7 +240,10 @@ impl<'a> Composer<'a> {
     fn time(&mut self, place: Place<'_>, random: u64) {
         let is_own = matches!(place.name, "created" | "date") && place.depth == 0;
         let later = if is_own { 0 } else { i64::try_from(random % 2_592_000).unwrap_or(0) };
-        self.variant.template.hole(Hole::Created { later });
+        let is_change = place.name == "updated" && place.depth == 0;
+        let end = self.setting.end;
+        let changed = Hole::Updated { later, end };
+        self.variant.template.hole(if is_change { changed } else { Hole::Created { later } });
     }
 
     fn map(&mut self, place: Place<'_>, random: u64) {

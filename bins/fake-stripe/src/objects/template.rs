@@ -32,6 +32,9 @@ pub(crate) enum Hole {
     NewId(IdForm),
     /// The object's creation time, this many seconds later.
     Created { later: i64 },
+    /// The time at which it was last changed: so many seconds later, and before the account's
+    /// objects end.
+    Updated { later: i64, end: i64 },
     /// The object's creation time, as API v2 writes it.
     CreatedText,
     /// The object's amount, in the smallest unit.
@@ -122,6 +125,10 @@ fn fill(hole: &Hole, subject: &Subject<'_>, [own, random]: [u64; 2], out: &mut V
         }
         Hole::NewId(form) => form.write_new(mix(&[random]), out),
         Hole::Created { later } => decimal(subject.created.saturating_add(*later), out),
+        Hole::Updated { later, end } => {
+            let last = end.saturating_sub(1).max(subject.created);
+            decimal(subject.created.saturating_add(*later).min(last), out);
+        }
         Hole::CreatedText => out.extend_from_slice(time_text(subject.created).as_bytes()),
         Hole::Amount => decimal(100 + i64::try_from(below(own, 250_000)).unwrap_or(0), out),
         Hole::Letters(length) => letters(mix(&[random]), *length, out),

@@ -108,6 +108,7 @@ fn setting(population: &Population) -> Setting<'static> {
         targets: catalogue.streams.iter().map(target).collect(),
         event_types: event_types.map(String::as_str).collect(),
         livemode: population.livemode,
+        end: population.span.end,
         seed: population.seed,
     }
 }
