@@ -138,6 +138,7 @@ async fn a_check_that_says_no_has_answered() {
             json!({"api_key": "sk_test_x", "api_version": "2026-01-28.clover", "base_url": format!("http://127.0.0.1:{port}")}),
             "unreachable",
         ),
+        ("source-hello", json!({"names": []}), "config"),
         (
             "destination-postgres",
             json!({"url": format!("postgres://me:pw@127.0.0.1:{port}/db")}),
@@ -149,6 +150,7 @@ async fn a_check_that_says_no_has_answered() {
             json!({"spreadsheet_id": "x", "access_token": "x", "base_url": format!("http://127.0.0.1:{port}")}),
             "unreachable",
         ),
+        ("destination-shelf", json!({"folder": "/no/such/folder"}), "config"),
     ];
     assert_eq!(configs.len(), ALL.len());
     for (name, config, class) in configs {

@@ -14,6 +14,8 @@ pub(crate) struct Connector {
     pub(crate) name: &'static str,
     pub(crate) config: Value,
     pub(crate) catalog: Value,
+    /// Of a source: a stream, and how many records it has.
+    pub(crate) stream: (&'static str, usize),
     /// What works is held here as long as the connector is asked.
     folder: TempDir,
     _stripe: Option<FakeStripe>,
@@ -21,20 +23,33 @@ pub(crate) struct Connector {
     _sheets: Option<FakeSheets>,
 }
 
-/// Every connector of the workspace: a new one gets its line here.
-pub(crate) const ALL: [&str; 4] =
-    ["source-stripe", "destination-postgres", "destination-sqlite", "destination-sheets"];
+/// Every connector of the workspace, and those that docs/add-a-connector.md shows: a new one gets its
+/// line here.
+pub(crate) const ALL: [&str; 6] = [
+    "source-stripe",
+    "source-hello",
+    "destination-postgres",
+    "destination-sqlite",
+    "destination-sheets",
+    "destination-shelf",
+];
 
 impl Connector {
     pub(crate) async fn named(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (mut stripe, mut database, mut sheets) = (None, None, None);
+        let mut stream = ("", 0);
         let config = match name {
             "source-stripe" => {
                 let fake = FakeStripe::start(["--objects", "customers=230"]).await;
                 let url = fake.url();
                 stripe = Some(fake);
+                stream = ("customers", 230);
                 json!({"api_key": API_KEY, "api_version": "2026-01-28.clover", "base_url": url})
+            }
+            "source-hello" => {
+                stream = ("greetings", 3);
+                json!({"names": ["Ada", "Grace", "Edsger"]})
             }
             "destination-postgres" => {
                 let made = Cluster::shared().create_database().await;
@@ -55,6 +70,7 @@ impl Connector {
                 sheets = Some(fake);
                 config
             }
+            "destination-shelf" => json!({"folder": folder.path()}),
             other => panic!("`{other}` is not on the list"),
         };
         let catalog = include_str!("../fixtures/pipe/catalog.json");
@@ -63,6 +79,7 @@ impl Connector {
             name,
             config,
             catalog,
+            stream,
             folder,
             _stripe: stripe,
             _database: database,
@@ -72,6 +89,12 @@ impl Connector {
 
     pub(crate) fn is_source(&self) -> bool {
         self.name.starts_with("source-")
+    }
+
+    /// What it says of itself.
+    pub(crate) async fn spec(&self) -> Value {
+        let run = self.command("spec").run("").await.expect_code(0);
+        run.of_type("spec").pop().unwrap()["spec"].clone()
     }
 
     /// The program with a command.

@@ -37,6 +37,18 @@ fn architecture_names_every_package() {
 }
 
 #[test]
+fn the_connectors_that_a_newcomer_is_shown_are_those_that_are_tested() {
+    let text = read("docs/add-a-connector.md");
+    for name in ["source-hello", "destination-shelf"] {
+        let path = format!("crates/connector/examples/{name}.rs");
+        let file = read(&path);
+        let (_, code) = file.split_once("\n\n").expect("the module's document, then code");
+        let shown = format!("```rust\n{code}```");
+        assert!(text.contains(&shown), "docs/add-a-connector.md does not show {path} as it is");
+    }
+}
+
+#[test]
 fn protocol_shows_every_message() {
     let text = read("docs/protocol.md");
     let golden = read("tests/fixtures/wire/messages.ndjson");

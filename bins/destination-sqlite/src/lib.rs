@@ -21,8 +21,3 @@ mod write;
 
 pub use config::Config;
 pub use destination::SqliteDestination;
-
-/// The tutorial's sources, compiled and run: this package has every dependency that they need.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/add-a-connector.md")]
-struct Tutorial;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::failure::{fail, loud};
 
-/// The path of a built program of this workspace, looked for beside the test's own executable.
+/// The path of a built program or example of this workspace, looked for beside the test's own executable.
 ///
 /// A program that is missing fails the test: a package's own tests build only its own program.
 pub fn path(name: &str) -> PathBuf {
@@ -14,12 +14,12 @@ pub fn path(name: &str) -> PathBuf {
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join(&file))
+        .flat_map(|folder| [folder.join(&file), folder.join("examples").join(&file)])
         .find(|path| path.is_file());
     found.unwrap_or_else(|| {
         fail(&format!(
             "the program `{name}` is not beside `{}`; build it first: \
-             cargo build --workspace --bins",
+             cargo build --workspace --bins --examples",
             own.display()
         ))
     })
