@@ -4,4 +4,5 @@
 mod command_line;
 mod connector;
 mod destinations;
+mod documents;
 mod sources;
