@@ -22,6 +22,22 @@ pub(crate) struct Life {
     pub(crate) is_new: bool,
 }
 
+impl Life {
+    /// What is known of an object of which an event last told at `told`. Before `since`, when the
+    /// first call began, the account rested; in that very second it may change already.
+    /// `watched_from` is the first events cursor that was seen.
+    pub(crate) fn of(
+        object: &Value,
+        told: Option<i64>,
+        since: i64,
+        watched_from: Option<i64>,
+    ) -> Self {
+        let created = object["created"].as_i64();
+        let is_new = created > watched_from && watched_from.is_some();
+        Self { created, told: told.filter(|told| *told >= since), is_new }
+    }
+}
+
 /// What the state of one stream says.
 #[derive(Debug)]
 struct Claim {
@@ -134,6 +150,13 @@ mod tests {
         let ageless = Life { created: None, ..life(0, None) };
         assert!(!claims.hold("charges", ageless), "something remains");
         assert!(!claims.hold("refunds", life(5, None)), "there is no state of that stream");
+    }
+
+    #[test]
+    fn a_change_in_the_second_in_which_the_first_call_begins_is_not_claimed_by_a_list() {
+        let life = |told| Life::of(&json!({"created": 5}), Some(told), 100, None);
+        let held = |told| claims(json!({"events_cursor": 101})).hold("charges", life(told));
+        assert_eq!([99, 100, 101].map(held), [true, false, false]);
     }
 
     #[test]

@@ -167,7 +167,8 @@ impl Run<'_> {
             // Events after objects: what changed in between is known to have.
             let told = self.told().await;
             let held = |(id, object): &(&String, &Value)| {
-                claims.hold(stream, self.life(object, told.get(*id).copied()))
+                let told = told.get(*id).copied();
+                claims.hold(stream, Life::of(object, told, self.since, self.watched_from))
             };
             let held: Vec<(&String, &Value)> = objects.iter().filter(held).collect();
             for (id, object) in held {
@@ -180,12 +181,6 @@ impl Run<'_> {
             assert!(gone.is_empty(), "{stream}: rows of {gone:?} were there and are not");
             seen.extend(rows.into_keys());
         }
-    }
-
-    fn life(&self, object: &Value, told: Option<i64>) -> Life {
-        let created = object["created"].as_i64();
-        let is_new = created > self.watched_from && self.watched_from.is_some();
-        Life { created, told: told.filter(|told| *told > self.since), is_new }
     }
 
     /// The copy holds what the account holds, and nothing else.
