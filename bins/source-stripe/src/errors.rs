@@ -122,9 +122,11 @@ const NO_SUCH_LIST: &str = "unrecognized request url";
 /// Decides what an answer with a status other than 200 means.
 pub(crate) fn judge(question: &Question, answer: &Answer<'_>) -> Verdict {
     let parsed = serde_json::from_slice::<Body>(answer.body).ok();
+    // Stripe gives every answer an id and says in words what it refuses.
+    let is_cut = parsed.is_none() && answer.request_id.is_some() && answer.status >= 400;
     let said = parsed.unwrap_or_default().error;
     let what = describe(question, answer, &said);
-    let transient = matches!(answer.status, 409 | 429 | 500..);
+    let transient = matches!(answer.status, 409 | 429 | 500..) || is_cut;
     if answer.should_retry.unwrap_or(transient) {
         let rate_limited = answer.status == 429 && said.code.as_deref() != Some("lock_timeout");
         let hint = "it was tried several times; try again later";

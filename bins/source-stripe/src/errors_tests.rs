@@ -125,3 +125,17 @@ fn a_web_page_is_no_stripe() {
     assert_eq!(error.class(), Class::Config);
     assert!(error.report().contains("404: a body that is not Stripe's: `<html> <body>nginx`"));
 }
+
+#[test]
+fn a_refusal_that_was_cut_is_asked_for_again_and_refuses_nothing() {
+    let whole = r#"{"error": {"code": "resource_missing", "message": "No such product: 'p'"}}"#;
+    let question = Question { one_object: true, ..question() };
+    let judged = |body: &str| {
+        let answer = Answer { status: 404, body: body.as_bytes(), ..Answer::default() };
+        judge(&question, &Answer { request_id: Some("req_1"), ..answer })
+    };
+    assert!(matches!(judged(whole), Verdict::Final(Failure::Gone)));
+    for cut in ["", whole.split_once(':').unwrap().0] {
+        assert!(matches!(judged(cut), Verdict::Again { rate_limited: false, .. }), "{cut}");
+    }
+}
