@@ -151,7 +151,10 @@ impl<'a> Line<'a> {
     ///
     /// When the line is not one JSON object with a `type`.
     pub fn parse(raw: &'a [u8]) -> Result<Self, DecodeError> {
-        let wire: Wire<'a> = serde_json::from_slice(raw).map_err(DecodeError::NotAMessage)?;
+        // Checked here, because what is skipped as unknown would not be.
+        let text = std::str::from_utf8(raw)
+            .map_err(|error| DecodeError::NotAMessage(serde::de::Error::custom(error)))?;
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(DecodeError::NotAMessage)?;
         Ok(Self { raw, kind: Kind::of(&wire.type_name), wire })
     }
 

@@ -71,6 +71,13 @@ fn what_is_no_message_says_why() {
 }
 
 #[test]
+fn what_is_no_text_is_no_message_even_where_it_would_be_skipped() {
+    let line = b"{\"type\":\"log\",\"later\":\"\xfe\",\"_ts\":\"2026-11-20T07:26:39Z\"}";
+    let error = Line::parse(line).unwrap_err().to_string();
+    assert!(error.contains("utf-8"), "{error}");
+}
+
+#[test]
 fn a_stamp_goes_into_the_envelope() {
     let line = protocol::stamp_line(
         br#"{"type":"log","log":{"level":"info","message":"x"}}"#,
