@@ -48,8 +48,8 @@ async fn what_comes_after_complete_is_saved_and_a_stop_is_a_clean_end() {
 
 #[tokio::test]
 async fn silence_is_fine_while_nothing_is_owed() {
-    let mut house = house(&live(&format!("sleep 1.5; {CHANGE}; exec sleep 600")), ECHO);
-    house.limits.stall = Duration::from_millis(200);
+    let mut house = house(&live(&format!("sleep 2.5; {CHANGE}; exec sleep 600")), ECHO);
+    house.limits.stall = Duration::from_secs(1);
     let (outcome, _) = house.run_until(r#""g":1"#, &[TERM]).await;
     assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
 }
