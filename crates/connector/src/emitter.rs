@@ -1,4 +1,4 @@
-//! The way out: messages on stdout, buffered, flushed at every message that is no record.
+//! The way out: messages on stdout, buffered, flushed at every message that others wait for.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ use crate::error::Error;
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 128 * 1024;
 
-/// Writes messages, one a line. Records are buffered; any other message flushes.
+/// Writes messages, one a line. Records, and words about parts that were read, are buffered; any
+/// other message flushes.
 pub struct Emitter {
     out: Box<dyn AsyncWrite + Send + Unpin>,
     buffer: Vec<u8>,
@@ -70,9 +71,14 @@ impl Emitter {
         lines: &[u8],
         count: u64,
     ) -> Result<(), Error> {
-        self.buffer.extend_from_slice(lines);
         self.count(stream, count);
-        self.write_full_buffer().await
+        if self.buffer.len().saturating_add(lines.len()) < BUFFER {
+            self.buffer.extend_from_slice(lines);
+            return Ok(());
+        }
+        // So many need no gathering.
+        self.write_buffer().await?;
+        self.out.write_all(lines).await.map_err(write_error)
     }
 
     /// Emits the state of one stream, as it is at this moment, after everything emitted so far.
@@ -108,13 +114,17 @@ impl Emitter {
         self.status(stream, StreamStatusKind::Start { time_range }, None).await
     }
 
-    /// Says that a part of a stream has been read.
+    /// Says that a part of a stream has been read. Nobody decides anything by it, so it goes out
+    /// with the state that follows.
     ///
     /// # Errors
     ///
     /// When stdout is closed or cannot be written.
     pub async fn range_complete(&mut self, stream: &str, range: TimeRange) -> Result<(), Error> {
-        self.status(stream, StreamStatusKind::RangeComplete { range_complete: range }, None).await
+        let kind = StreamStatusKind::RangeComplete { range_complete: range };
+        let status = StreamStatus { stream: stream.to_owned(), kind, class: None };
+        Message::StreamStatus(status).encode(&mut self.buffer);
+        self.write_full_buffer().await
     }
 
     /// Says that a stream is done for this run.

@@ -205,7 +205,8 @@ impl Page {
     /// Takes the children out of the objects' lists; an object whose list is whole says which of
     /// its children are still there.
     pub(crate) fn breed(&mut self, frames: &[ChildFrame]) {
-        for index in 0..self.len() {
+        let parents = if frames.is_empty() { 0 } else { self.len() };
+        for index in 0..parents {
             let line = self.line(index).unwrap_or_default();
             let broods = frames.iter().map(|frame| match self.is_end {
                 true => frame.nobody(line),
@@ -217,7 +218,8 @@ impl Page {
                 .collect();
             let prune: Vec<Prune> =
                 broods.iter().filter_map(|(_, brood)| brood.prune.clone()).collect();
-            if let Some(line) = with_prune(line, &prune).filter(|_| !prune.is_empty()) {
+            let told = (!prune.is_empty()).then(|| with_prune(line, &prune)).flatten();
+            if let Some(line) = told {
                 self.replaced.insert(index, line);
             }
             self.broods.extend(broods.into_iter().map(|(frame, brood)| (index, frame, brood)));

@@ -19,6 +19,17 @@ impl Malformed {
 /// Where a token or value stands in the output.
 pub(crate) type Span = Range<usize>;
 
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+/// Bytes in which most tokens fit: so many are copied at once, which takes no call, and cut back.
+const SHORT: usize = 32;
+/// A word with 1 in each of its bytes.
+const ONES: u64 = u64::MAX / 0xff;
+/// A word with the highest bit of each of its bytes.
+const HIGHS: u64 = ONES << 7;
+/// A word of spaces.
+const SPACES: u64 = ONES * 0x20;
+
 /// Walks over JSON text and copies what it passes to `out`.
 #[derive(Debug)]
 pub(crate) struct Copier<'a> {
@@ -39,12 +50,24 @@ impl<'a> Copier<'a> {
     /// The next byte that is no white space, not yet passed; `None` at the end.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
+        let byte = *self.text.get(self.at)?;
+        if byte > b' ' { Some(byte) } else { self.pass_blanks() }
+    }
+
+    /// Passes white space: in pretty-printed JSON a line break and many spaces.
+    #[inline]
+    fn pass_blanks(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
             }
             self.at += 1;
+            let mut spaces = WORD;
+            while spaces == WORD {
+                spaces = word(self.text, self.at).map_or(0, |word| bytes_before(word ^ SPACES));
+                self.at += spaces;
+            }
         }
     }
 
@@ -89,22 +112,19 @@ impl<'a> Copier<'a> {
         let from = self.at;
         self.at += 1;
         loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
-                return Err(self.broken("it ends inside a string"));
-            };
-            self.at += found + 1;
-            if rest.get(found) == Some(&b'"') {
-                break;
+            self.at = plain_until(self.text, self.at);
+            match self.text.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(self.broken("a string holds a control character")),
+                None => {
+                    self.at = from + 1;
+                    return Err(self.broken("it ends inside a string"));
+                }
             }
-            self.escape()?;
         }
-        let token = self.text.get(from..self.at).unwrap_or_default();
-        // Counted over the whole token: that is vectorised, a search for the first is not.
-        if token.iter().fold(false, |found, byte| found | (*byte < b' ')) {
-            return Err(self.broken("a string holds a control character"));
-        }
-        Ok(self.append(token))
+        self.at += 1;
+        Ok(self.append(from))
     }
 
     /// Copies a whole value, whatever it is, however deep it goes.
@@ -141,9 +161,9 @@ impl<'a> Copier<'a> {
             Some(b'"') => self.string().map(|_| false),
             Some(b'{') => self.container(b'{', b'}'),
             Some(b'[') => self.container(b'[', b']'),
-            Some(b't') => self.literal(b"true"),
-            Some(b'f') => self.literal(b"false"),
-            Some(b'n') => self.literal(b"null"),
+            Some(b't') => self.literal(*b"true"),
+            Some(b'f') => self.literal(*b"false"),
+            Some(b'n') => self.literal(*b"null"),
             _ => self.number().map(|()| false),
         }
     }
@@ -182,15 +202,17 @@ impl<'a> Copier<'a> {
         self.copy(b':')
     }
 
-    fn literal(&mut self, word: &'static [u8]) -> Result<bool, Malformed> {
-        if !self.text.get(self.at..).unwrap_or_default().starts_with(word) {
+    #[inline]
+    fn literal<const N: usize>(&mut self, word: [u8; N]) -> Result<bool, Malformed> {
+        if self.text.get(self.at..).and_then(<[u8]>::first_chunk) != Some(&word) {
             return Err(self.broken("a value was expected"));
         }
-        self.at += word.len();
-        self.out.extend_from_slice(word);
+        self.at += N;
+        self.out.extend_from_slice(&word);
         Ok(false)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<(), Malformed> {
         let from = self.at;
         let rest = self.text.get(from..).unwrap_or_default();
@@ -198,17 +220,17 @@ impl<'a> Copier<'a> {
             .iter()
             .take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
             .count();
-        let token = rest.get(..length).unwrap_or_default();
-        if !is_number(token) {
+        if !is_number(rest.get(..length).unwrap_or_default()) {
             return Err(self.broken("a value was expected"));
         }
         self.at += length;
-        self.append(token);
+        self.append(from);
         Ok(())
     }
 
-    /// Passes what follows a backslash.
+    /// Passes a backslash and what follows it.
     fn escape(&mut self) -> Result<(), Malformed> {
+        self.at += 1;
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = match rest.first() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 1,
@@ -223,12 +245,59 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
+    /// Copies what was passed since `from`.
     #[inline]
-    fn append(&mut self, token: &[u8]) -> Span {
+    fn append(&mut self, from: usize) -> Span {
         let start = self.out.len();
-        self.out.extend_from_slice(token);
+        let rest = self.text.get(from..).unwrap_or_default();
+        let length = self.at - from;
+        match rest.first_chunk::<SHORT>() {
+            Some(short) if length <= SHORT => {
+                self.out.extend_from_slice(short);
+                self.out.truncate(start + length);
+            }
+            _ => self.out.extend_from_slice(rest.get(..length).unwrap_or_default()),
+        }
         start..self.out.len()
     }
+}
+
+/// The word that begins at `at`, if so much is there.
+#[inline]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk::<WORD>().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// How many bytes of a word come before the first that is not 0.
+#[inline]
+const fn bytes_before(word: u64) -> usize {
+    (word.trailing_zeros() / u8::BITS) as usize
+}
+
+/// Where the first byte from `at` on stands that ends a part of a string: a quote, a backslash or a
+/// control character; the end of the text if there is none.
+#[inline]
+fn plain_until(text: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word(text, at) {
+        let plain = bytes_before(ends(word));
+        at += plain;
+        if plain < WORD {
+            return at;
+        }
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')).count()
+}
+
+/// Marks the first byte of a word that is a quote, a backslash or a control character by its highest
+/// bit. Bytes behind that may be marked wrongly: a borrow goes upwards.
+#[inline]
+const fn ends(word: u64) -> u64 {
+    let (quote, escape) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
+    let quotes = quote.wrapping_sub(ONES) & !quote;
+    let escapes = escape.wrapping_sub(ONES) & !escape;
+    let controls = word.wrapping_sub(SPACES) & !word;
+    (quotes | escapes | controls) & HIGHS
 }
 
 /// Whether a token is a number as JSON writes them.
