@@ -4,7 +4,7 @@
 //! So the pages that are larger than expected share one room; one that finds it full is let go, to
 //! be asked for again with fewer objects. A page of one object is always taken.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,9 +16,16 @@ const SPARE: usize = 8 * 1024 * 1024;
 /// Most bytes that room is made for because an answer announces them.
 const ANNOUNCED: usize = 16 * 1024 * 1024;
 
+/// Bodies that were read and whose memory is kept for the next: blocks of many sizes that come and
+/// go leave holes.
+const KEPT: usize = 4;
+
 /// The room for what is larger than expected.
 #[derive(Debug)]
-pub(crate) struct Spare(Arc<Semaphore>);
+pub(crate) struct Spare {
+    room: Arc<Semaphore>,
+    kept: Mutex<Vec<Vec<u8>>>,
+}
 
 /// A part of that room; free again when it is dropped.
 #[derive(Debug, Default)]
@@ -44,7 +51,7 @@ pub(crate) enum Unreceived {
 
 impl Default for Spare {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SPARE)))
+        Self { room: Arc::new(Semaphore::new(SPARE)), kept: Mutex::default() }
     }
 }
 
@@ -63,12 +70,26 @@ impl Spare {
         let announced = answer.content_length().unwrap_or_default();
         let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         self.cover(announced, expected, &mut held)?;
-        let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED));
+        let mut bytes = self.kept().pop().unwrap_or_default();
+        bytes.reserve(announced.min(ANNOUNCED));
         while let Some(chunk) = answer.chunk().await.map_err(Unreceived::Lost)? {
             self.cover(bytes.len().saturating_add(chunk.len()), expected, &mut held)?;
             bytes.extend_from_slice(&chunk);
         }
         Ok(Body { bytes, held })
+    }
+
+    /// Takes back the memory of a body that was read.
+    pub(crate) fn keep(&self, mut body: Vec<u8>) {
+        let mut kept = self.kept();
+        if body.capacity() <= SMALL && kept.len() < KEPT {
+            body.clear();
+            kept.push(body);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes as much room as a body of `length` bytes needs.
@@ -85,7 +106,7 @@ impl Spare {
         if more == 0 {
             return Ok(());
         }
-        let room = Arc::clone(&self.0).try_acquire_many_owned(more);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(more);
         let room = room.map_err(|_| Unreceived::TooLarge)?;
         match &mut held.0 {
             Some(held) => held.merge(room),

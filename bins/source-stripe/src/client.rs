@@ -159,7 +159,8 @@ impl Client {
         Ok(self.attempts(call, None, read).await?.0)
     }
 
-    /// The same for one of many requests that nobody waits for alone: others go first.
+    /// The same for one of many requests that nobody waits for alone: others go first. Gives the room
+    /// too that the answer takes beyond what was expected.
     ///
     /// # Errors
     ///
@@ -168,9 +169,9 @@ impl Client {
         &self,
         call: &Call,
         read: impl Fn(&Reply) -> Result<T, Malformed>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Held), Failure> {
         self.wait_for_token(&call.endpoint, Rank::Later).await?;
-        Ok(self.attempts(call, None, read).await?.0)
+        self.attempts(call, None, read).await
     }
 
     /// Makes a request that changes something, waiting for its token.
@@ -199,6 +200,7 @@ impl Client {
             let attempt = self.attempt(call, writing).await;
             let reply = attempt.and_then(|reply| {
                 let value = read(&reply);
+                self.spare.keep(reply.body);
                 let value = value.map(|value| (value, reply.held));
                 value.map_err(|why| Box::new(errors::no_answer(&call.question, why)))
             });

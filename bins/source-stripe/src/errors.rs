@@ -234,3 +234,7 @@ fn opening(body: &[u8]) -> String {
 #[cfg(test)]
 #[path = "errors_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "errors_table_tests.rs"]
+mod table_tests;

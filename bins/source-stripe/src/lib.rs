@@ -23,6 +23,7 @@ mod limits;
 mod live;
 mod openapi;
 mod page;
+mod page_size;
 mod ranges;
 mod read;
 mod setup;

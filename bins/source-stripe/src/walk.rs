@@ -13,17 +13,17 @@ use protocol::Prune;
 use stripe_api::KeyedStream;
 
 use crate::backfill::Keyed;
+use crate::body::Held;
 use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::{Frame, Offspring, Page, Parent, ParentsList, Stamp, with_prune};
+use crate::page_size::PageSize;
 use crate::whole;
 
 /// Lists of one page of parents that are asked for at the same time.
 const AT_ONCE: usize = 4;
 /// Bytes of record lines that a part has, or a page more.
 const PART_BYTES: usize = 512 * 1024;
-/// Most objects a page may hold (<https://docs.stripe.com/api/pagination>).
-const PAGE: usize = 100;
 /// Times that a list is begun again because its cursor is gone.
 const RESTARTS: usize = 8;
 
@@ -55,7 +55,7 @@ pub(crate) struct Walk {
     cut: Option<usize>,
     /// Most objects that may still be read.
     left: Option<u64>,
-    limit: usize,
+    size: PageSize,
     out: Offspring,
     /// Ids of each list so far, where they are to be told.
     kept: BTreeMap<usize, Vec<String>>,
@@ -97,7 +97,7 @@ impl Walk {
             open: VecDeque::new(),
             cut: None,
             left,
-            limit: PAGE,
+            size: PageSize::new(PART_BYTES),
             out: Offspring::default(),
             kept: BTreeMap::new(),
             prunes: Vec::new(),
@@ -111,10 +111,10 @@ impl Walk {
     /// When a list cannot be read. That of a parent which is gone is empty.
     pub(crate) async fn go_on(mut self, client: &Client) -> Result<Stage, Failure> {
         while self.goes_on() {
-            let asks = self.asks()?;
+            let (asks, limit) = (self.asks()?, self.size.limit());
             let pages = join_all(asks.iter().map(|ask| self.fetch(client, ask))).await;
             for (ask, page) in asks.into_iter().zip(pages) {
-                self.take_in(ask, page)?;
+                self.take_in(ask, limit, page.map(|(page, _held)| page))?;
             }
             if self.out.lines.len() >= PART_BYTES && self.goes_on() {
                 return Ok(Stage::Part(self.hand_over(), Box::new(self)));
@@ -164,19 +164,31 @@ impl Walk {
         }
     }
 
-    async fn fetch(&self, client: &Client, ask: &Ask) -> Result<Page, Failure> {
+    async fn fetch(&self, client: &Client, ask: &Ask) -> Result<(Page, Held), Failure> {
         let lists = &self.lists;
         let read = |reply: &Reply| Page::read(&reply.body, &lists.frame, self.stamp);
-        let mut page = client.get_in_turn(&lists.call(ask, self.limit), read).await?;
+        let call = lists.call(ask, self.size);
+        let (mut page, held) = client.get_in_turn(&call, read).await?;
         if lists.expand {
             whole::complete(client, &lists.keyed.facts.name, &mut page).await?;
         }
-        Ok(page)
+        Ok((page, held))
     }
 
-    fn take_in(&mut self, ask: Ask, page: Result<Page, Failure>) -> Result<(), Failure> {
+    /// Takes in a page that was asked for with this limit.
+    fn take_in(
+        &mut self,
+        ask: Ask,
+        limit: usize,
+        page: Result<Page, Failure>,
+    ) -> Result<(), Failure> {
         let page = match page {
             Ok(page) => page,
+            Err(Failure::TooLarge) => {
+                self.size.too_large(limit);
+                self.open.push_front(ask);
+                return Ok(());
+            }
             Err(Failure::CursorGone) => return self.begin_again(ask),
             Err(Failure::NoCallsLeft) => {
                 self.cut_at(ask.parent);
@@ -189,10 +201,7 @@ impl Walk {
         if goes_on && (cursor.is_none() || cursor == ask.cursor) {
             return Err(self.lists.astray("the list says that it goes on, and does not"));
         }
-        if page.bytes() > PART_BYTES {
-            let fitting = self.limit.saturating_mul(PART_BYTES) / page.bytes();
-            self.limit = fitting.clamp(1, self.limit);
-        }
+        self.size.arrived(page.bytes());
         let parent = ask.parent;
         if goes_on {
             self.open.push_back(Ask { cursor, ..ask });
@@ -292,7 +301,7 @@ impl Lists {
         Self { keyed: stream, frame, params: params.clone(), told_by, expand }
     }
 
-    fn call(&self, ask: &Ask, limit: usize) -> Call {
+    fn call(&self, ask: &Ask, size: PageSize) -> Call {
         let facts = &self.keyed.facts;
         let (mut path, mut query) = (facts.path.clone(), self.params.clone());
         for (name, value) in &ask.values {
@@ -304,12 +313,13 @@ impl Lists {
             }
         }
         if facts.accepts.limit {
-            query.push(("limit".to_owned(), limit.to_string()));
+            query.push(("limit".to_owned(), size.limit().to_string()));
         }
         let follows = if facts.v2 { "page" } else { "starting_after" };
         query.extend(ask.cursor.iter().map(|cursor| (follows.to_owned(), cursor.clone())));
         let parameter = ask.values.first().map_or("", |(name, _)| name);
-        Call::under_parent(&facts.name, &path, (&facts.path, parameter), query)
+        let call = Call::under_parent(&facts.name, &path, (&facts.path, parameter), query);
+        if facts.accepts.limit { size.bound(call) } else { call }
     }
 
     /// Where the list goes on after a page.

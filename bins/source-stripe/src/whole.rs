@@ -5,9 +5,13 @@ use connector::Error;
 use protocol::Class;
 use url::form_urlencoded;
 
-use crate::client::{Call, Client};
+use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::{CutList, Elements, Filling, Page, cut_lists, fill};
+use crate::page_size::PageSize;
+
+/// Bytes of a page of a list inside an object above which fewer elements are asked for.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A record line, as whole as it could be made.
 struct Completed {
@@ -101,9 +105,18 @@ async fn elements(
     after: Option<&String>,
 ) -> Result<Vec<u8>, Failure> {
     let mut all = Elements { has_more: true, last_id: after.cloned(), ..Elements::default() };
+    let read = |reply: &Reply| Ok((Elements::read(&reply.body)?, reply.body.len()));
+    let mut size = PageSize::new(PAGE_BYTES);
     while all.has_more {
-        let call = call(place, list, all.last_id.as_deref())?;
-        let next = client.get(&call, |reply| Elements::read(&reply.body)).await?;
+        let call = call(place, list, size.limit(), all.last_id.as_deref())?;
+        let (next, bytes) = match client.get(&size.bound(call), read).await {
+            Err(Failure::TooLarge) => {
+                size.too_large(size.limit());
+                continue;
+            }
+            next => next?,
+        };
+        size.arrived(bytes);
         if next.has_more && (next.last_id.is_none() || next.last_id == all.last_id) {
             return Err(astray(place, list, "the list says that it goes on, and does not"));
         }
@@ -112,14 +125,19 @@ async fn elements(
     Ok(all.text)
 }
 
-fn call(place: Place<'_>, list: &CutList, after: Option<&str>) -> Result<Call, Failure> {
+fn call(
+    place: Place<'_>,
+    list: &CutList,
+    limit: usize,
+    after: Option<&str>,
+) -> Result<Call, Failure> {
     let (path, query) = list.url.split_once('?').unwrap_or((&list.url, ""));
     if !path.starts_with('/') {
         return Err(astray(place, list, "this is no path"));
     }
     let mut query: Vec<(String, String)> =
         form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    query.push(("limit".to_owned(), "100".to_owned()));
+    query.push(("limit".to_owned(), limit.to_string()));
     query.extend(after.map(|id| ("starting_after".to_owned(), id.to_owned())));
     // One budget for such lists of all objects of the stream.
     let endpoint = path.replace(place.id, "{id}");

@@ -5,9 +5,15 @@ use protocol::Timestamp;
 use super::agenda::Reading;
 use super::event::{Event, EventPage};
 use super::slices::{MOST_EVENTS, Slice};
-use crate::client::{Call, Client};
+use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::Malformed;
+use crate::page_size::PageSize;
+
+/// Bytes of a page of events above which fewer are asked for.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that a slice may have before it is made shorter.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a slice held.
 #[derive(Debug, Default)]
@@ -43,16 +49,22 @@ pub(crate) async fn gather(
     slice: Slice,
 ) -> Result<Gathered, Failure> {
     let mut gathered = Gathered { begun: now(client), ..Gathered::default() };
+    let (mut size, mut bytes) = (PageSize::new(PAGE_BYTES), 0_usize);
     let mut after: Option<String> = None;
     loop {
-        let call = Call::events(query(types, slice, after.as_deref()));
-        let page =
-            client.get(&call, |reply| EventPage::read(&reply.body).map_err(Malformed::new)).await;
-        let page = match page {
+        let query = query(types, slice, size.limit(), after.as_deref());
+        let page = match page(client, &size.bound(Call::events(query))).await {
             // What the page was to follow is older than Stripe keeps events, and so is the rest.
             Err(Failure::CursorGone) if after.is_some() => return Ok(gathered),
+            Err(Failure::TooLarge) => {
+                size.too_large(size.limit());
+                continue;
+            }
             page => page?,
         };
+        size.arrived(page.1);
+        bytes = bytes.saturating_add(page.1);
+        let page = page.0;
         gathered.poison.0 = gathered.poison.0.saturating_add(page.poison.0);
         gathered.poison.1 = gathered.poison.1.or(page.poison.1);
         gathered.events.extend(page.events);
@@ -60,12 +72,22 @@ pub(crate) async fn gather(
             return Ok(gathered);
         }
         let oldest = gathered.events.last().map(|event| event.created);
-        if !slice.is_shortest && is_too_much(&gathered, slice, oldest) {
+        let is_too_much = bytes > MOST_BYTES || is_too_much(&gathered, slice, oldest);
+        if !slice.is_shortest && oldest.is_some() && is_too_much {
             gathered.too_many = oldest;
             return Ok(gathered);
         }
         after = page.last_id;
     }
+}
+
+/// A page, and the bytes that it had.
+async fn page(client: &Client, call: &Call) -> Result<(EventPage, usize), Failure> {
+    let read = |reply: &Reply| {
+        let page = EventPage::read(&reply.body).map_err(Malformed::new)?;
+        Ok((page, reply.body.len()))
+    };
+    client.get(call, read).await
 }
 
 /// Whether a slice is expected to hold more than is read at once, by the density seen.
@@ -78,9 +100,15 @@ fn is_too_much(gathered: &Gathered, slice: Slice, oldest: Option<i64>) -> bool {
     seen.saturating_mul(span) / known.max(1) > most
 }
 
-fn query(types: &[String], slice: Slice, after: Option<&str>) -> Vec<(String, String)> {
+fn query(
+    types: &[String],
+    slice: Slice,
+    limit: usize,
+    after: Option<&str>,
+) -> Vec<(String, String)> {
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut query = vec![text("limit", "100"), text("created[gte]", &slice.gte.max(0).to_string())];
+    let mut query = vec![text("limit", &limit.to_string())];
+    query.push(text("created[gte]", &slice.gte.max(0).to_string()));
     query.extend(slice.lt.map(|lt| text("created[lt]", &lt.to_string())));
     query.extend(types.iter().map(|kind| text("types[]", kind)));
     query.extend(after.map(|after| text("starting_after", after)));

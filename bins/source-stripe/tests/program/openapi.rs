@@ -35,7 +35,8 @@ async fn every_stream_of_an_older_version_is_read_whole() {
     let file = file.to_str().unwrap();
     let fake = Fake::start("all=25,customers=230,payment_methods=130", &["--openapi", file]).await;
     let cache = tempfile::tempdir().unwrap();
-    let config = config(&fake.url, json!({"openapi_spec": file, "api_version": null}));
+    let wishes = json!({"openapi_spec": file, "api_version": null, "child_streams": "all"});
+    let config = config(&fake.url, wishes);
     let found = discover(&config, cache.path()).await.expect_code(0).of_type("catalog").remove(0);
     let streams = found["catalog"]["streams"].as_array().unwrap();
     let names: Vec<&str> = streams.iter().map(|stream| stream["name"].as_str().unwrap()).collect();
