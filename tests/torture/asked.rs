@@ -35,7 +35,7 @@ impl Asked {
         };
         let unknown = faults.iter().find(|fault| !FAULTS.contains(&fault.as_str()));
         assert!(unknown.is_none(), "no fault {unknown:?}; there are {}", FAULTS.join(", "));
-        let jobs = usize::try_from(number("TORTURE_JOBS", 1)).unwrap();
+        let jobs = usize::try_from(number("TORTURE_JOBS", 2)).unwrap();
         Self { seeds: first..first + runs, kinds, faults, jobs }
     }
 }

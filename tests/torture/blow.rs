@@ -1,5 +1,6 @@
 //! What is done to a call: who is struck, and when.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use testkit::family;
@@ -9,6 +10,7 @@ use testkit::programs;
 use tokio::task::JoinSet;
 
 use crate::copy::{Copy, Kind};
+use crate::way::Way;
 
 /// One of the processes of a call.
 #[derive(Debug, Clone, Copy)]
@@ -146,14 +148,42 @@ impl Blow {
         }
     }
 
-    /// Runs a call to its end and strikes; whether the blow hit.
+    /// The same for calls that go on until they are stopped: those have no limits.
+    pub(crate) fn fit_for(self, way: Way) -> Self {
+        if let (Self::StateLimit(states), true) = (self, way.follows()) {
+            return Self::Stop(Moment::Messages(usize::try_from(states).unwrap()));
+        }
+        self
+    }
+
+    /// Runs a call to its end and strikes; whether the blow hit. A call that follows and goes on
+    /// is stopped after a while.
     pub(crate) async fn strike(
         self,
         program: Program,
         copy: &Copy,
         server: Option<&mut Cluster>,
+        patience: Option<Duration>,
     ) -> (Finished, bool) {
-        let mut running = program.start();
+        let running = program.start();
+        let id = running.id();
+        let struck = self.strike_running(running, copy, server);
+        let Some(patience) = patience else { return struck.await };
+        let mut struck = pin!(struck);
+        tokio::select! {
+            ended = &mut struck => return ended,
+            () = tokio::time::sleep(patience) => {}
+        }
+        family::signal(id, Signal::TERM);
+        struck.await
+    }
+
+    async fn strike_running(
+        self,
+        mut running: Running,
+        copy: &Copy,
+        server: Option<&mut Cluster>,
+    ) -> (Finished, bool) {
         let (Self::Kill(_, moment)
         | Self::Stop(moment)
         | Self::Backends(moment)

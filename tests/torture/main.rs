@@ -9,21 +9,27 @@ mod asked;
 mod blow;
 mod claims;
 mod copy;
+mod oracle;
 mod plan;
 mod run;
+mod stdin;
 mod tally;
+mod way;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use testkit::postgres::Cluster;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::asked::Asked;
 use crate::copy::Kind;
 use crate::plan::Plan;
 use crate::tally::Tally;
+
+/// One seed in so many passes events on through a shell pipe, too.
+const PASSED_ON_EVERY: usize = 8;
 
 /// Runs every seed that is asked for, some at a time, and tells what came of it.
 async fn torture(kind: Kind) {
@@ -45,26 +51,31 @@ async fn torture(kind: Kind) {
     assert!(all.failures.is_empty(), "{}", all.complaint(kind));
 }
 
+/// Runs a task of its own, so that a seed that fails is known and the others go on.
+async fn alone<T: Send + 'static>(
+    run: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    let mut one = JoinSet::new();
+    one.spawn(run);
+    one.join_next().await.expect("one was spawned")
+}
+
 async fn work(kind: Kind, seeds: &Mutex<std::ops::Range<u64>>, faults: &BTreeSet<String>) -> Tally {
     let mut tally = Tally::default();
     let mut cluster = (kind == Kind::Postgres).then(Cluster::start);
     loop {
         let Some(seed) = seeds.lock().await.next() else { return tally };
         let plan = Plan::of(seed, kind, faults);
-        // A task of its own, so that a seed that fails is known and the others go on.
-        let mut one = JoinSet::new();
-        one.spawn(run::run(plan, cluster.take()));
-        match one.join_next().await {
-            Some(Ok((run, server))) => {
+        match alone(run::run(plan, cluster.take())).await {
+            Ok((run, server)) => {
                 tally.add(run);
                 cluster = server;
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 println!("seed {seed} with {} failed; the others go on", kind.name());
                 tally.fail(seed, error);
                 cluster = (kind == Kind::Postgres).then(Cluster::start);
             }
-            None => return tally,
         }
     }
 }
@@ -77,4 +88,21 @@ async fn postgres_equals_the_oracle_whatever_died() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_equals_the_oracle_whatever_died() {
     torture(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_passed_on_make_the_copy_equal_whatever_died() {
+    let asked = Asked::from_environment();
+    if !asked.kinds.contains(&Kind::Sqlite) || !asked.faults.contains("follow") {
+        return;
+    }
+    let mut all = Tally::default();
+    for seed in asked.seeds.step_by(PASSED_ON_EVERY) {
+        match alone(stdin::run(seed)).await {
+            Ok(tally) => all.add(tally),
+            Err(error) => all.fail(seed, error),
+        }
+    }
+    println!("{}", all.report(Kind::Sqlite));
+    assert!(all.failures.is_empty(), "{}", all.complaint(Kind::Sqlite));
 }

@@ -1,15 +1,17 @@
 //! What a seed stands for: an account, how it behaves, and what is done to the programs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use fastrand::Rng;
 
 use crate::blow::{Blow, Cut, Moment, Part};
 use crate::copy::Kind;
+use crate::way::{Way, patience};
 
 /// What may go wrong.
-pub(crate) const FAULTS: [&str; 8] =
-    ["change", "kill", "server", "cut", "disk", "network", "limit", "lag"];
+pub(crate) const FAULTS: [&str; 9] =
+    ["change", "kill", "server", "cut", "disk", "network", "limit", "lag", "follow"];
 
 /// Streams that are told of by events, so that their changes can be seen.
 const STREAMS: [&str; 10] = [
@@ -47,6 +49,9 @@ pub(crate) struct Plan {
     pub(crate) changes_later: bool,
     /// What happens to each call but the last ones.
     pub(crate) blows: Vec<Blow>,
+    pub(crate) way: Way,
+    /// How long each of those calls goes on, if it follows and nothing ends it.
+    pub(crate) patience: Vec<Duration>,
 }
 
 impl Plan {
@@ -69,17 +74,25 @@ impl Plan {
         }
         let changes_before = random.u32(0..60);
         let count = random.u32(2..6);
-        let blows = (0..count).filter_map(|_| blow(random, kind, faults)).collect();
+        let blows: Vec<Blow> = (0..count).filter_map(|_| blow(random, kind, faults)).collect();
+        let (settings, changes_later) = (settings(random), has("change") && random.bool());
+        let way = if has("follow") && has("change") { Way::of(random) } else { Way::Calls };
+        if way.has_webhooks() {
+            let late = random.u32(0..40).to_string();
+            account.extend(flags(&["--webhook-late", &late, "--webhook-twice", "0.2"]));
+        }
         Self {
             seed,
             kind,
             account,
             streams,
-            flags: settings(random),
+            flags: settings,
             lag,
             changes_before,
-            changes_later: has("change") && random.bool(),
-            blows,
+            changes_later: changes_later || way.follows(),
+            patience: blows.iter().map(|_| patience(random)).collect(),
+            blows: blows.into_iter().map(|blow| blow.fit_for(way)).collect(),
+            way,
         }
     }
 }
@@ -161,4 +174,7 @@ fn a_seed_always_means_the_same() {
     }
     let calm = Plan::of(3, Kind::Sqlite, &BTreeSet::new());
     assert!(calm.blows.is_empty() && calm.lag == 0 && !calm.changes_later, "{calm:?}");
+    assert_eq!(calm.way, Way::Calls);
+    let ways = (0..50).map(|seed| Plan::of(seed, Kind::Sqlite, &faults).way.name());
+    assert_eq!(ways.collect::<BTreeSet<_>>().len(), Way::ALL.len(), "seeds choose among all");
 }

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use testkit::canonical::canonical;
+use serde_json::Value;
 use testkit::family;
 use testkit::postgres::Cluster;
-use testkit::program::{DEADLINE, Finished, Program};
+use testkit::program::{DEADLINE, Finished, Program, Signal};
 use testkit::stripe::{API_KEY, FakeStripe};
-use tokio::sync::OnceCell;
 
 use crate::blow::Blow;
 use crate::claims::{Claims, Life};
 use crate::copy::Copy;
+use crate::oracle::{Oracle, Streams};
 use crate::plan::Plan;
 use crate::tally::Tally;
+use crate::way::{Way, free_port, given_up};
 
 /// Calls that nobody strikes must come to an end.
 const CALM_CALLS: usize = 12;
@@ -26,6 +27,9 @@ const LATER: u32 = 100;
 
 /// How often the account changes while a call is at work.
 const PAUSE: Duration = Duration::from_millis(40);
+
+/// How long a call that follows may take until the copy is equal: polls come every few seconds.
+const FOLLOWED: Duration = Duration::from_secs(45);
 
 /// Does what is planned; gives the server back.
 pub(crate) async fn run(plan: Plan, server: Option<Cluster>) -> (Tally, Option<Cluster>) {
@@ -40,9 +44,10 @@ pub(crate) async fn run(plan: Plan, server: Option<Cluster>) -> (Tally, Option<C
         since: 0,
         watched_from: None,
         doing: String::new(),
-        volatile: volatile().await,
+        streams: Streams::discovered().await,
         seen: BTreeMap::new(),
-        tally: Tally { runs: 1, ..Tally::default() },
+        tally: Tally { runs: 1, ways: [(plan.way.name(), 1)].into(), ..Tally::default() },
+        port: free_port().await,
         plan: &plan,
         server,
     };
@@ -65,33 +70,50 @@ struct Run<'a> {
     doing: String,
     /// The first events cursor that was seen: what is created later comes by its event.
     watched_from: Option<i64>,
-    /// Properties whose value means nothing, by stream.
-    volatile: &'static BTreeMap<String, BTreeSet<String>>,
+    /// What the source says of its streams.
+    streams: &'static Streams,
     /// Objects whose rows were there once, by stream.
     seen: BTreeMap<String, BTreeSet<String>>,
     tally: Tally,
+    /// Where webhooks come.
+    port: u16,
 }
 
 impl Run<'_> {
     async fn go(&mut self) {
+        self.listen_first().await;
         self.change(self.plan.changes_before).await;
         // Lists and events show by then what happened before.
         self.since = self.stripe.advance(LATER).await;
-        for blow in self.plan.blows.clone() {
-            self.struck(blow).await;
+        for (blow, patience) in self.plan.blows.iter().zip(&self.plan.patience) {
+            self.struck(*blow, *patience).await;
             self.compare_claims().await;
             self.time_goes_by().await;
         }
+        self.come_to_rest().await;
+        self.compare_claims().await;
+        self.compare_all().await;
+        self.nothing_is_left().await;
+    }
+
+    /// Where webhooks alone tell of changes, those from before there is an endpoint are told by
+    /// nobody, and lists that lag do not show the last of them.
+    async fn listen_first(&mut self) {
+        if self.plan.way == (Way::Webhooks { polls: false }) {
+            let flags = self.plan.way.settings(self.port);
+            self.program("setup").args(flags).run("").await.expect_code(0);
+        }
+    }
+
+    async fn come_to_rest(&mut self) {
         self.stripe.advance(self.plan.lag + 1).await;
+        self.follow_until_equal().await;
         self.finish().await;
         if self.plan.changes_later {
             // What the last call saw half of, the next one reads.
             self.stripe.advance(LATER).await;
             self.finish().await;
         }
-        self.compare_claims().await;
-        self.compare_all().await;
-        self.nothing_is_left().await;
     }
 
     async fn time_goes_by(&mut self) {
@@ -106,11 +128,11 @@ impl Run<'_> {
         self.tally.changes += done["changes"].as_array().unwrap().len() as u64;
     }
 
-    fn program(&self) -> Program {
+    fn program(&self, command: &str) -> Program {
         let program = Program::named("sync-engine")
             .folder(self.folder)
             .env("XDG_STATE_HOME", self.folder)
-            .args(["sync", "--output", "ndjson", "--stripe-api-key", API_KEY])
+            .args([command, "--stripe-api-key", API_KEY])
             .args(["--stripe-base-url", &self.stripe.url()])
             .args(["--stripe-rate-limit", "10000", "--source.endpoint_rate_limit", "10000"])
             .args(["--streams", &self.plan.streams.join(",")])
@@ -118,16 +140,30 @@ impl Run<'_> {
         self.copy.target(program)
     }
 
-    async fn struck(&mut self, blow: Blow) {
-        let program = blow.prepare(self.program(), self.plan.kind);
-        let mut changes = 0;
-        let struck = blow.strike(program, &self.copy, self.server.as_mut());
-        let (finished, hit) = tokio::select! {
-            struck = struck => struck,
-            () = keep_changing(&self.stripe, &mut changes), if self.plan.changes_later => {
-                unreachable!("it goes on for ever")
-            }
+    fn sync(&self) -> Program {
+        self.program("sync").args(["--output", "ndjson"])
+    }
+
+    /// The program as this run calls it while it is struck.
+    fn on_its_way(&self) -> Program {
+        let way = self.plan.way;
+        if !way.follows() {
+            return self.sync();
+        }
+        self.sync().arg("--follow").args(way.settings(self.port))
+    }
+
+    async fn struck(&mut self, blow: Blow, patience: Duration) {
+        let program = blow.prepare(self.on_its_way(), self.plan.kind);
+        let patience = self.plan.way.follows().then_some(patience);
+        let is_over = AtomicBool::new(!self.plan.changes_later);
+        let struck = async {
+            let server = self.server.as_mut();
+            let struck = blow.strike(program, &self.copy, server, patience).await;
+            is_over.store(true, Ordering::Relaxed);
+            struck
         };
+        let ((finished, hit), changes) = tokio::join!(struck, change_until(&self.stripe, &is_over));
         self.tally.calls += 1;
         self.tally.changes += changes;
         if hit {
@@ -141,10 +177,49 @@ impl Run<'_> {
         assert!(finished.code().is_none_or(may_be), "{}", story());
     }
 
+    /// A call that follows brings, by itself, what has happened and what happens while it looks.
+    async fn follow_until_equal(&mut self) {
+        if !self.plan.way.follows() {
+            return;
+        }
+        self.doing = format!("while it is {}", self.plan.way.name());
+        let running = self.on_its_way().start();
+        let id = running.id();
+        let watched = async {
+            let deadline = Instant::now() + FOLLOWED;
+            let mut done = Value::Null;
+            for _ in 0..3 {
+                done = self.stripe.mutate(5).await;
+                self.stripe.advance(self.plan.lag + 1).await;
+            }
+            let mut difference = self.oracle().difference(&self.copy, &self.plan.streams).await;
+            while difference.is_some() && Instant::now() < deadline {
+                tokio::time::sleep(PAUSE).await;
+                // Webhooks that found nobody come again up to a minute later.
+                self.stripe.advance(1).await;
+                difference = self.oracle().difference(&self.copy, &self.plan.streams).await;
+            }
+            family::signal(id, Signal::TERM);
+            (difference, done)
+        };
+        let (finished, (difference, done)) = tokio::join!(running.finish(), watched);
+        self.tally.calls += 1;
+        let webhooks = self.stripe.get("/__webhooks").await;
+        let story = format!("{}, {webhooks}\n{}", finished.status, told(&finished));
+        assert_eq!(finished.code(), Some(0), "stopped while it followed: {story}");
+        // Webhooks that Stripe has given up come by the next poll, not by themselves.
+        let may_differ = self.plan.way.has_webhooks() && given_up(&webhooks) > 0;
+        let doing = &self.doing;
+        assert!(
+            difference.is_none() || may_differ,
+            "{doing}: {difference:?}, after {done}: {story}"
+        );
+    }
+
     /// Calls until there is no more to do.
     async fn finish(&mut self) {
         for _ in 0..CALM_CALLS {
-            let finished: Finished = self.program().run("").await;
+            let finished: Finished = self.sync().run("").await;
             self.tally.calls += 1;
             match finished.code() {
                 Some(0) => return,
@@ -163,16 +238,17 @@ impl Run<'_> {
         self.doing = format!("after call {}, which left {claims:?}", self.tally.calls);
         for stream in claims.streams() {
             let rows = self.copy.rows(stream).await;
-            let objects = self.objects(stream).await;
+            let objects = self.oracle().objects(stream).await;
             // Events after objects: what changed in between is known to have.
-            let told = self.told().await;
+            let told = self.oracle().told().await;
             let held = |(id, object): &(&String, &Value)| {
                 let told = told.get(*id).copied();
                 claims.hold(stream, Life::of(object, told, self.since, self.watched_from))
             };
             let held: Vec<(&String, &Value)> = objects.iter().filter(held).collect();
             for (id, object) in held {
-                self.assert_same(stream, id, object, rows.get(id));
+                let told = told.get(id);
+                self.assert_same(stream, &format!("{id}, told at {told:?}"), object, rows.get(id));
                 self.tally.claimed += 1;
             }
             self.tally.states += 1;
@@ -189,7 +265,8 @@ impl Run<'_> {
         let refused = self.copy.refused().await;
         assert!(refused.is_empty(), "records were refused: {refused:?}");
         for stream in &self.plan.streams {
-            let (objects, rows) = (self.objects(stream).await, self.copy.rows(stream).await);
+            let (objects, rows) =
+                (self.oracle().objects(stream).await, self.copy.rows(stream).await);
             for (id, object) in &objects {
                 self.assert_same(stream, id, object, rows.get(id));
                 self.tally.rows += 1;
@@ -200,52 +277,13 @@ impl Run<'_> {
     }
 
     fn assert_same(&self, stream: &str, id: &str, object: &Value, row: Option<&Value>) {
-        let is_deleted = |object: &Value| object["deleted"] == true;
-        if is_deleted(object) {
-            let is_marked = row.is_none_or(is_deleted);
-            return assert!(
-                is_marked,
-                "{stream} {id}, {}: deleted, and its row is not: {row:?}",
-                self.doing
-            );
+        if let Some(what) = self.oracle().differs(stream, object, row) {
+            panic!("{stream} {id}, {}: {what}", self.doing);
         }
-        let row =
-            row.unwrap_or_else(|| panic!("{stream} {id} has no row, {}: {object}", self.doing));
-        let (row, object) = (self.stable(stream, row), self.stable(stream, object));
-        assert_eq!(row, object, "{stream} {id}, {}: the row is not the object", self.doing);
     }
 
-    /// An object less its volatile properties.
-    fn stable(&self, stream: &str, object: &Value) -> Value {
-        let mut object = object.clone();
-        let volatile = self.volatile.get(stream).into_iter().flatten();
-        for name in volatile {
-            object.as_object_mut().unwrap().remove(name);
-        }
-        object
-    }
-
-    /// Every object there is or was, the deleted ones marked, by id.
-    async fn objects(&self, stream: &str) -> BTreeMap<String, Value> {
-        let query = format!("/__oracle/{stream}?lists=whole&deleted=with");
-        let text = self.stripe.get(&query).await;
-        let object = |line| {
-            let object: Value = serde_json::from_str(line).unwrap();
-            (object["id"].as_str().unwrap().to_owned(), canonical(object))
-        };
-        text.lines().filter(|line| !line.is_empty()).map(object).collect()
-    }
-
-    /// When an event last told of an object, by its id.
-    async fn told(&self) -> BTreeMap<String, i64> {
-        let mut told = BTreeMap::new();
-        for event in self.stripe.oracle("events").await.values() {
-            let id = event["data"]["object"]["id"].as_str().unwrap_or_default();
-            let created = event["created"].as_i64().unwrap();
-            let last = told.entry(id.to_owned()).or_insert(created);
-            *last = created.max(*last);
-        }
-        told
+    fn oracle(&self) -> Oracle<'_> {
+        Oracle { stripe: &self.stripe, streams: self.streams }
     }
 
     /// No process outlives its call.
@@ -258,29 +296,21 @@ impl Run<'_> {
     }
 }
 
-async fn keep_changing(stripe: &FakeStripe, changes: &mut u64) {
-    loop {
-        let done = stripe.mutate(1).await;
-        *changes += done["changes"].as_array().unwrap().len() as u64;
-        tokio::time::sleep(PAUSE).await;
-    }
+/// What a call told people.
+fn told(finished: &Finished) -> String {
+    let logs = finished.of_type("log").into_iter();
+    let texts: Vec<String> = logs.map(|log| log["log"]["message"].to_string()).collect();
+    format!("{}\n{}", texts.join("\n"), finished.stderr)
 }
 
-/// Properties whose value means nothing, by stream, as the source says.
-async fn volatile() -> &'static BTreeMap<String, BTreeSet<String>> {
-    static VOLATILE: OnceCell<BTreeMap<String, BTreeSet<String>>> = OnceCell::const_new();
-    let stream = |stream: &Value| {
-        let names = stream["metadata"]["volatile"].as_array().into_iter().flatten();
-        let names = names.map(|name| name.as_str().unwrap().to_owned());
-        (stream["name"].as_str().unwrap().to_owned(), names.collect())
-    };
-    let discover = async || {
-        let config =
-            json!({"api_key": API_KEY, "api_version": "2026-01-28.clover", "account_id": "acct_1"});
-        let program =
-            Program::named("source-stripe").args(["discover", "--config", &config.to_string()]);
-        let catalog = program.run("").await.expect_code(0).of_type("catalog").pop().unwrap();
-        catalog["catalog"]["streams"].as_array().unwrap().iter().map(stream).collect()
-    };
-    VOLATILE.get_or_init(discover).await
+/// Changes the account; how often. None is under way any more when it is over: an object that is
+/// changed is told of by its event a moment later.
+async fn change_until(stripe: &FakeStripe, is_over: &AtomicBool) -> u64 {
+    let mut changes = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let done = stripe.mutate(1).await;
+        changes += done["changes"].as_array().unwrap().len() as u64;
+        tokio::time::sleep(PAUSE).await;
+    }
+    changes
 }

@@ -10,6 +10,8 @@ use crate::copy::Kind;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) runs: u64,
+    /// Runs by how changes reach the copy.
+    pub(crate) ways: BTreeMap<&'static str, u64>,
     /// Calls of the program.
     pub(crate) calls: u64,
     /// Blows that hit, by what they were.
@@ -31,6 +33,9 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.calls += other.calls;
+        for (way, count) in other.ways {
+            *self.ways.entry(way).or_default() += count;
+        }
         for (blow, count) in other.blows {
             *self.blows.entry(blow).or_default() += count;
         }
@@ -67,6 +72,9 @@ impl Tally {
         );
         for (blow, count) in &self.blows {
             write!(text, "\n  {count:>6} {blow}").unwrap();
+        }
+        for (way, count) in &self.ways {
+            write!(text, "\n  {count:>6} {way}").unwrap();
         }
         let seconds = longest.0.as_secs_f64();
         write!(

@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What may go wrong, of kill, server, cut, disk, network, limit, change, lag; without it all
+    /// What may go wrong, of kill, server, cut, disk, network, limit, change, lag, follow; without it all
     #[arg(long, value_name = "FAULT,…")]
     faults: Option<String>,
     /// One kind of database; without it each seed is tried with both
