@@ -44,38 +44,57 @@ pub struct StreamBatch {
     pub refused: Vec<Refused>,
 }
 
+impl StreamBatch {
+    fn new(plan: &Arc<StreamPlan>) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            keys: BTreeMap::new(),
+            record_count: 0,
+            prunes: Prunes::default(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Everything that it holds.
+    fn len(&self) -> usize {
+        let records = usize::try_from(self.record_count).unwrap_or(usize::MAX);
+        let others = self.prunes.all().len().saturating_add(self.refused.len());
+        records.saturating_add(others)
+    }
+}
+
 /// What is loaded at once. Streams are independent of each other.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// The streams that have records, by name.
     pub streams: BTreeMap<String, StreamBatch>,
     bytes: usize,
+    /// Of them, those of the largest.
+    largest: usize,
     rows: usize,
 }
 
 impl Batch {
     /// Adds a record.
     pub fn push(&mut self, plan: &Arc<StreamPlan>, key: Key, row: Row) {
-        let stream = self.grow(plan, row.document.len());
-        stream.record_count = stream.record_count.saturating_add(1);
-        match stream.keys.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(vec![row])),
-            Entry::Occupied(entry) => entry.into_mut().push(row),
-        }
-        self.count(plan);
+        self.add(plan, row.document.len(), |stream| {
+            stream.record_count = stream.record_count.saturating_add(1);
+            match stream.keys.entry(key) {
+                Entry::Vacant(entry) => drop(entry.insert(vec![row])),
+                Entry::Occupied(entry) => entry.into_mut().push(row),
+            }
+        });
     }
 
     /// Adds that children of a stream are gone.
     pub fn prune(&mut self, plan: &Arc<StreamPlan>, prune: Prune) {
         let size = prune.keep.iter().map(String::len).sum();
-        self.grow(plan, size).prunes.push(prune);
-        self.count(plan);
+        self.add(plan, size, |stream| stream.prunes.push(prune));
     }
 
     /// Adds a record that cannot be a row.
     pub fn refuse(&mut self, plan: &Arc<StreamPlan>, refused: Refused) {
-        self.grow(plan, refused.record.len()).refused.push(refused);
-        self.count(plan);
+        self.add(plan, refused.record.len(), |stream| stream.refused.push(refused));
     }
 
     /// Whether a record may not come into this batch, because children that are gone are applied
@@ -88,22 +107,19 @@ impl Batch {
         })
     }
 
-    fn grow(&mut self, plan: &Arc<StreamPlan>, size: usize) -> &mut StreamBatch {
-        self.bytes = self.bytes.saturating_add(size).saturating_add(256);
-        self.streams.entry(plan.name().to_owned()).or_insert_with(|| StreamBatch {
-            plan: Arc::clone(plan),
-            keys: BTreeMap::new(),
-            record_count: 0,
-            prunes: Prunes::default(),
-            refused: Vec::new(),
-        })
-    }
-
-    fn count(&mut self, plan: &StreamPlan) {
-        let Some(stream) = self.streams.get(plan.name()) else { return };
-        let records = usize::try_from(stream.record_count).unwrap_or(usize::MAX);
-        let others = stream.prunes.all().len().saturating_add(stream.refused.len());
-        self.rows = self.rows.max(records.saturating_add(others));
+    fn add(&mut self, plan: &Arc<StreamPlan>, size: usize, change: impl FnOnce(&mut StreamBatch)) {
+        let size = size.saturating_add(256);
+        self.bytes = self.bytes.saturating_add(size);
+        self.largest = self.largest.max(size);
+        if let Some(stream) = self.streams.get_mut(plan.name()) {
+            change(stream);
+            self.rows = self.rows.max(stream.len());
+            return;
+        }
+        let mut stream = StreamBatch::new(plan);
+        change(&mut stream);
+        self.rows = self.rows.max(stream.len());
+        self.streams.insert(plan.name().to_owned(), stream);
     }
 
     /// Whether nothing was added.
@@ -112,10 +128,11 @@ impl Batch {
         self.streams.is_empty()
     }
 
-    /// Whether it has reached one of the limits.
+    /// Whether it has reached one of the limits, or would go beyond it with another document as large
+    /// as the largest: of huge ones, one more counts.
     #[must_use]
     pub const fn is_full(&self, limits: &BatchLimits) -> bool {
-        self.bytes >= limits.bytes || self.rows >= limits.rows
+        self.bytes.saturating_add(self.largest) > limits.bytes || self.rows >= limits.rows
     }
 }
 
@@ -128,4 +145,35 @@ pub struct Loaded {
     pub refusals: Vec<String>,
     /// What the rows do not hold as it came, since the last load.
     pub receipts: Vec<Receipt>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of_sizes(sizes: &[usize]) -> Batch {
+        let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "at"});
+        let stream = serde_json::from_value(stream).unwrap();
+        let plan = StreamPlan::new(&protocol::ConfiguredStream::new(stream)).unwrap();
+        let mut batch = Batch::default();
+        for size in sizes {
+            let refused =
+                Refused { key: Vec::new(), error: String::new(), record: "x".repeat(*size) };
+            batch.refuse(&Arc::new(plan.clone()), refused);
+        }
+        batch
+    }
+
+    #[test]
+    fn a_batch_is_full_when_another_as_large_as_the_largest_would_be_too_much() {
+        let limits = BatchLimits { bytes: 10_000, rows: 5, flush_ms: 1 };
+        assert!(!of_sizes(&[]).is_full(&limits));
+        assert!(!of_sizes(&[4_000]).is_full(&limits));
+        assert!(of_sizes(&[6_000]).is_full(&limits));
+        assert!(of_sizes(&[20_000]).is_full(&limits));
+        assert!(!of_sizes(&[100; 4]).is_full(&limits));
+        assert!(of_sizes(&[100; 5]).is_full(&limits));
+    }
 }

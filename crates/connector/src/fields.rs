@@ -23,11 +23,17 @@ pub(crate) struct Meaning {
     pub(crate) typed: Option<ValueType>,
 }
 
-/// All fields that are anything special, by the length of their name: few have the same.
+/// All fields that are anything special.
+///
+/// A field is looked for at a place that its name's length and a few of its bytes give, then at
+/// those behind it: there are far more places than fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Fields {
-    by_length: Vec<Vec<(String, Meaning)>>,
+    places: Vec<Option<(String, Meaning)>>,
 }
+
+/// Places for each field.
+const SPARE: usize = 8;
 
 impl Fields {
     pub(crate) fn of(plan: &StreamPlan) -> Self {
@@ -49,30 +55,90 @@ impl Fields {
         for (name, value_type) in &plan.shape().typed {
             by_name.entry(name).or_default().typed = Some(*value_type);
         }
-        let longest = by_name.keys().map(|name| name.len()).max().unwrap_or_default();
-        let mut by_length = vec![Vec::new(); longest.saturating_add(1)];
-        for (name, meaning) in by_name {
-            if let Some(names) = by_length.get_mut(name.len()) {
-                names.push((name.to_owned(), meaning));
-            }
-        }
-        Self { by_length }
+        Self::at_places(by_name)
     }
 
-    /// What a member's field is.
-    pub(crate) fn of_member(&self, member: &Member<'_>) -> Meaning {
+    fn at_places(by_name: BTreeMap<&str, Meaning>) -> Self {
+        let mut places = vec![None; (by_name.len() * SPARE).next_power_of_two()];
+        for (name, meaning) in by_name {
+            let mut at = place(name, places.len());
+            while places.get(at).is_some_and(Option::is_some) {
+                at = behind(at, places.len());
+            }
+            if let Some(free) = places.get_mut(at) {
+                *free = Some((name.to_owned(), meaning));
+            }
+        }
+        Self { places }
+    }
+
+    /// What a member's field is, if it is anything special.
+    #[inline]
+    pub(crate) fn of_member(&self, member: &Member<'_>) -> Option<Meaning> {
         if !member.is_escaped() {
             return self.of_name(member.raw_key);
         }
         self.of_name(&member.key())
     }
 
-    fn of_name(&self, name: &str) -> Meaning {
-        // Names of one length mostly differ at their end: `line1`, `line2`.
-        let end = name.as_bytes().last();
-        let is_it = |known: &str| known.as_bytes().last() == end && known == name;
-        let same_length = self.by_length.get(name.len());
-        let found = same_length.and_then(|names| names.iter().find(|(known, _)| is_it(known)));
-        found.map(|(_, meaning)| *meaning).unwrap_or_default()
+    #[inline]
+    fn of_name(&self, name: &str) -> Option<Meaning> {
+        let mut at = place(name, self.places.len());
+        loop {
+            let (known, meaning) = self.places.get(at)?.as_ref()?;
+            if known == name {
+                return Some(*meaning);
+            }
+            at = behind(at, self.places.len());
+        }
+    }
+}
+
+/// Where a name is looked for first, of a number of places that is a power of two.
+#[inline]
+fn place(name: &str, count: usize) -> usize {
+    let bytes = name.as_bytes();
+    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    let (first, middle) = (byte(0), byte(bytes.len() / 2));
+    let last = byte(bytes.len().saturating_sub(1));
+    let mixed = bytes.len() ^ (first << 3) ^ (middle << 5) ^ (last << 1);
+    mixed & count.saturating_sub(1)
+}
+
+const fn behind(at: usize, count: usize) -> usize {
+    (at + 1) & count.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::{ConfiguredStream, Stream};
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan(volatile: &[String]) -> StreamPlan {
+        let stream: Stream = serde_json::from_value(json!({
+            "name": "items", "primary_key": [["id"]], "newer_than_field": "at",
+            "metadata": {"volatile": volatile},
+        }))
+        .unwrap();
+        StreamPlan::new(&ConfiguredStream::new(stream)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_field_is_found_by_its_name_and_no_other_is(
+            special in proptest::collection::vec("[a-c_]{0,5}", 0..40),
+            others in proptest::collection::vec("[a-c_]{0,5}", 0..40),
+        ) {
+            let fields = Fields::of(&plan(&special));
+            for name in special.iter().chain(&others) {
+                let is_volatile = fields.of_name(name).is_some_and(|meaning| meaning.is_volatile);
+                prop_assert_eq!(is_volatile, special.contains(name), "{}", name);
+            }
+            prop_assert!(fields.of_name("id").is_some_and(|meaning| meaning.is_key));
+            prop_assert!(fields.of_name("at").is_some_and(|meaning| meaning.is_stamp));
+        }
     }
 }

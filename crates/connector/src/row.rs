@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use protocol::{Origin, Record};
+use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
+use crate::fields::Meaning;
 use crate::plan::StreamPlan;
 use crate::scan::{Member, members};
 use crate::shape::{self, Misfit, with_unfit};
@@ -124,8 +126,8 @@ fn walk<'a>(
     let mut found = Found {
         text,
         newer_than: None,
-        key: vec![None; plan.key.len()],
-        limited: vec![None; plan.enums.len()],
+        key: smallvec![None; plan.key.len()],
+        limited: smallvec![None; plan.enums.len()],
         deleted: false,
         has_more: false,
         misfits: Vec::new(),
@@ -137,14 +139,17 @@ fn walk<'a>(
     found
 }
 
+/// Parts of a key, and fields whose values are limited, for which no memory has to be asked.
+const FEW: usize = 3;
+
 struct Found<'a> {
     text: &'a str,
     /// Text and place of the `newer_than_field`.
     newer_than: Option<Member<'a>>,
     /// The value of the first field of each part of the key.
-    key: Vec<Option<&'a str>>,
+    key: SmallVec<[Option<&'a str>; FEW]>,
     /// The value of each field whose values are limited.
-    limited: Vec<Option<&'a str>>,
+    limited: SmallVec<[Option<&'a str>; FEW]>,
     deleted: bool,
     /// Whether there is anything beyond what a stub has.
     has_more: bool,
@@ -154,24 +159,33 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn take(&mut self, plan: &StreamPlan, member: &Member<'a>) {
-        let meaning = plan.fields.of_member(member);
+        let Some(meaning) = plan.fields.of_member(member) else {
+            self.has_more = self.has_more || !is_stub_field(member);
+            return self.content.take(member.start..member.end);
+        };
         if meaning.is_stamp {
             self.newer_than = Some(*member);
-            self.content.leave_out();
-            return;
+            return self.content.leave_out();
         }
+        self.take_special(plan, member, meaning);
+    }
+
+    fn take_special(&mut self, plan: &StreamPlan, member: &Member<'a>, meaning: Meaning) {
         if meaning.is_key || meaning.is_limited {
             self.take_key(plan, member);
         }
         if meaning.is_mark {
             self.deleted = member.value == "true";
-        } else if !meaning.is_key && !is_stub_field(member) {
+        } else if !self.has_more && !meaning.is_key && !is_stub_field(member) {
             self.has_more = true;
         }
+        // What was found unfit of a property that is there again is forgotten: the last counts.
         if !self.misfits.is_empty() {
             self.misfits.retain(|misfit| !member.is(&misfit.name));
         }
-        self.misfits.extend(meaning.typed.and_then(|typed| Misfit::of(member, typed)));
+        if let Some(misfit) = meaning.typed.and_then(|typed| Misfit::of(member, typed)) {
+            self.misfits.push(misfit);
+        }
         if meaning.is_volatile {
             self.content.leave_out();
         } else {
@@ -245,6 +259,9 @@ impl<'a> Found<'a> {
             Refusal::of(format!("record {key:?} of stream `{}` has {what} `{field}`", plan.name()))
         };
         let text = self.newer_than.ok_or_else(|| refuse("no"))?.value;
+        if let Ok(whole) = text.parse() {
+            return Ok(whole);
+        }
         let whole = text.split_once(['.', 'e', 'E']).map_or(text, |(whole, _)| whole);
         let is_plain = !text.contains(['e', 'E']);
         let whole: i64 = whole

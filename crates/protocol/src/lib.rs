@@ -17,6 +17,7 @@
 
 mod catalog;
 mod line;
+mod marks;
 mod message;
 mod pipeline;
 mod progress;

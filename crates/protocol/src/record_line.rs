@@ -5,14 +5,16 @@
 
 use std::ops::Range;
 
+use crate::marks::Marks;
 use crate::record::{Origin, Prune};
 use crate::scan::Member;
 use crate::walk::{Key, Span, Walk};
 
-/// Reads record lines; the memory for the members of one line serves for the next.
+/// Reads record lines; the memory for what is known of one line serves for the next.
 #[derive(Debug, Default)]
 pub struct RecordReader {
     spans: Vec<Span>,
+    marks: Marks,
 }
 
 /// A record, borrowed from its line.
@@ -40,7 +42,8 @@ impl RecordReader {
         let text = std::str::from_utf8(line).ok().filter(|_| !has_control)?;
         self.spans.clear();
         let mut parts = Parts::default();
-        let mut walk = Walk::new(line);
+        self.marks.find(line);
+        let mut walk = Walk::new(line, &self.marks);
         let end = walk.members(walk.skip(0), |walk, key, at| {
             envelope(walk, text, key, at, (&mut parts, &mut self.spans))
         })?;

@@ -4,6 +4,8 @@
 //! blank, and a string needs no check but of its escapes. What is nested too deep for a walk that
 //! calls itself is not judged: `None`, and whoever can must read it in another way.
 
+use crate::marks::Marks;
+
 /// Objects and arrays inside each other that a walk goes into.
 const DEPTH: u8 = 128;
 
@@ -34,13 +36,15 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) struct Walk<'t> {
     bytes: &'t [u8],
+    /// Where its quotes and backslashes stand.
+    marks: &'t Marks,
     /// Whether a `\u` escape was passed.
     pub(crate) saw_unicode_escape: bool,
 }
 
 impl<'t> Walk<'t> {
-    pub(crate) const fn new(bytes: &'t [u8]) -> Self {
-        Self { bytes, saw_unicode_escape: false }
+    pub(crate) const fn new(bytes: &'t [u8], marks: &'t Marks) -> Self {
+        Self { bytes, marks, saw_unicode_escape: false }
     }
 
     /// The value that begins at `at`.
@@ -100,11 +104,12 @@ impl<'t> Walk<'t> {
     }
 
     /// The string that begins at `at`, and whether it is written with escapes.
+    #[inline]
     pub(crate) fn string(&mut self, at: usize) -> Option<(usize, bool)> {
         let mut at = self.byte(at, b'"')?;
         let mut is_escaped = false;
         loop {
-            at += special(self.bytes.get(at..)?)?;
+            at = self.marks.next(at)?;
             if self.is(at, b'"') {
                 return Some((at + 1, is_escaped));
             }
@@ -113,6 +118,7 @@ impl<'t> Walk<'t> {
         }
     }
 
+    #[cold]
     fn escape(&mut self, at: usize) -> Option<usize> {
         match self.bytes.get(at)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
@@ -163,30 +169,4 @@ impl<'t> Walk<'t> {
         }
         at
     }
-}
-
-/// How many bytes of a string are looked at eight at a time: most end within them, and a call that
-/// looks at many at once is dear for few.
-const SHORT: usize = 32;
-
-/// Where the first quote or backslash stands.
-fn special(bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.get(..SHORT).unwrap_or_default().as_chunks();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = is_there(word, b'"') | is_there(word, b'\\');
-        if found != 0 {
-            let byte = usize::try_from(found.trailing_zeros() / 8).ok()?;
-            return Some(number * 8 + byte);
-        }
-    }
-    let passed = words.len() * 8;
-    memchr::memchr2(b'"', b'\\', bytes.get(passed..)?).map(|at| passed + at)
-}
-
-/// The highest bit of the first byte that is the one looked for; bits above it mean nothing.
-const fn is_there(word: u64, byte: u8) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zero_where_found = word ^ u64::from_le_bytes([byte; 8]);
-    zero_where_found.wrapping_sub(ONES) & !zero_where_found & (ONES << 7)
 }

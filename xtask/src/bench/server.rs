@@ -2,15 +2,20 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::suite::{command, is_root, on_path};
 
-/// A server that runs until this is dropped.
+/// Waits until its stdin ends, whatever signals come, and then runs its arguments.
+const KEEPER: &str = "trap '' HUP INT TERM; cat >/dev/null; exec \"$@\"";
+
+/// A server that runs until this is dropped, or until this process has ended in any other way.
 pub(super) struct Server {
     binaries: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Stops the server when its stdin, which we hold, ends.
+    keeper: Child,
 }
 
 impl Server {
@@ -20,7 +25,9 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(told)?;
         let port = listener.local_addr().map_err(told)?.port();
         drop(listener);
-        let server = Self { binaries: binaries()?, folder: folder.join("data"), port };
+        let (binaries, folder) = (binaries()?, folder.join("data"));
+        let keeper = keep(&binaries, &folder)?;
+        let server = Self { binaries, folder, port, keeper };
         let data = server.folder.display();
         server.sh(&format!(
             "initdb --no-sync --auth=trust --username=bench -D '{data}' >/dev/null"
@@ -83,29 +90,40 @@ impl Server {
                     PERFORM pg_sleep(0.05); END LOOP; PERFORM pg_sleep(0.1); END $$"])
     }
 
-    /// Runs a line of shell with the server's programs on the path; root may not run a server.
     fn sh(&self, line: &str) -> Result<(), String> {
-        let line = format!("PATH='{}':$PATH; {line}", self.binaries.display());
-        let mut shell = if is_root() {
-            let mut su = command("su");
-            su.args(["postgres", "-s", "/bin/sh", "-c", &line]);
-            su
-        } else {
-            let mut sh = command("sh");
-            sh.args(["-c", &line]);
-            sh
-        };
-        let status = shell.status().map_err(|error| format!("starting a shell: {error}"))?;
+        let status = shell(&self.binaries, line).status();
+        let status = status.map_err(|error| format!("starting a shell: {error}"))?;
         if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stop = format!("pg_ctl -m immediate -D '{}' stop >/dev/null", self.folder.display());
+        drop(self.keeper.stdin.take());
         // Nobody is left to tell; the folder goes anyway.
-        drop(self.sh(&stop));
+        drop(self.keeper.wait());
     }
+}
+
+/// Starts the process that stops the server.
+fn keep(binaries: &Path, data: &Path) -> Result<Child, String> {
+    let stop = format!("pg_ctl -m immediate -D '{}' stop >/dev/null", data.display());
+    let stop = shell(binaries, &stop);
+    let mut keeper = command("sh");
+    keeper.args(["-c", KEEPER, "sh"]).arg(stop.get_program()).args(stop.get_args());
+    let keeper = keeper.stdin(Stdio::piped()).spawn();
+    keeper.map_err(|error| format!("starting a shell: {error}"))
+}
+
+/// A line of shell with the server's programs on the path; root may not run a server.
+fn shell(binaries: &Path, line: &str) -> Command {
+    let line = format!("PATH='{}':$PATH; {line}", binaries.display());
+    let mut shell = command(if is_root() { "su" } else { "sh" });
+    if is_root() {
+        shell.args(["postgres", "-s", "/bin/sh"]);
+    }
+    shell.args(["-c", &line]);
+    shell
 }
 
 fn binaries() -> Result<PathBuf, String> {

@@ -15,7 +15,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::split::{Item, Part};
 use super::{
     change::{Change, Changes},
-    find::find,
+    find::{find, lock},
     grave,
     insert::insert,
 };
@@ -103,8 +103,7 @@ impl<'b> Seen<'b> {
             seen.missing.clone_from(&part.items);
             return Ok(seen);
         }
-        let lookup = &part.writer.statements.lookup;
-        let found = find(connection, part, lookup, &part.items).await?;
+        let found = find(connection, part, &part.items).await?;
         for (item, stored) in part.items.iter().zip(found) {
             let Some(stored) = stored else {
                 seen.missing.push(*item);
@@ -209,9 +208,8 @@ impl<'w> Work<'w> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let statements = &self.part.writer.statements;
         let pending = std::mem::take(&mut self.pending);
-        let found = find(self.transaction, self.part, &statements.lookup, &pending).await?;
+        let found = find(self.transaction, self.part, &pending).await?;
         let mut changing = Vec::new();
         for (item, stored) in pending.into_iter().zip(found) {
             let Some(stored) = stored else {
@@ -233,8 +231,7 @@ impl<'w> Work<'w> {
         if changing.is_empty() {
             return Ok(());
         }
-        let statements = &self.part.writer.statements;
-        let locked = find(self.transaction, self.part, &statements.lock, changing).await?;
+        let locked = lock(self.transaction, self.part, changing).await?;
         let mut changes = Changes::default();
         for (item, stored) in changing.iter().zip(locked) {
             let Some(stored) = stored else {

@@ -3,47 +3,118 @@
 use connector::version::{Stored, content_of};
 use futures_util::future::try_join_all;
 use pg::Error;
-use tokio_postgres::{Row, types::FromSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql, Type},
+};
 
 use super::{
-    chunk,
+    seconds::Seconds,
     send::{Connected, Ready, texts},
     split::{Item, Part},
 };
 
-/// What is stored for each item, in order; `text` is one of the stream's two lookups.
+/// Rows that one question is about.
+const ROWS: usize = 1000;
+
+/// The keys of some items, column by column.
+type Columns<'b> = [Vec<&'b str>];
+
+/// What is stored for each item, in order.
 pub(super) async fn find<C: Connected>(
     client: &C,
     part: &Part<'_>,
-    text: &str,
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, Error> {
-    let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let statement = Ready::make(client, part, text).await.map_err(failed)?;
-    let chunks = items.chunks(chunk::ROWS).map(|items| ask(client, &statement, items));
-    let found = try_join_all(chunks).await.map_err(failed)?;
+    let statements = &part.writer.statements;
+    let chunks = items.chunks(ROWS).map(async |items| {
+        let keys = key_columns(items);
+        let alone = varying(&keys).and_then(|n| Some((n, statements.lookup_by.get(n)?)));
+        match alone {
+            Some((column, text)) => ask_by(client, part, text, (&keys, column)).await,
+            None => ask(client, part, &statements.lookup, &keys).await,
+        }
+    });
+    let found = try_join_all(chunks).await.map_err(|error| part.failed(&error))?;
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn ask<C: Connected>(
+/// The same, and the rows are locked.
+pub(super) async fn lock<C: Connected>(
     client: &C,
-    statement: &Ready<'_>,
+    part: &Part<'_>,
     items: &[Item<'_>],
+) -> Result<Vec<Option<Stored>>, Error> {
+    let text = &part.writer.statements.lock;
+    let chunks = items.chunks(ROWS).map(async |items| {
+        let keys = key_columns(items);
+        ask(client, part, text, &keys).await
+    });
+    let found = try_join_all(chunks).await.map_err(|error| part.failed(&error))?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The one column in which the keys differ, as nearly always: the account is the same.
+fn varying(keys: &Columns<'_>) -> Option<usize> {
+    let differs = |values: &Vec<&str>| values.iter().any(|value| Some(value) != values.first());
+    let mut differing = keys.iter().enumerate().filter(|(_, values)| differs(values));
+    let first = differing.next().map_or(0, |(number, _)| number);
+    differing.next().is_none().then_some(first)
+}
+
+/// Asks by one column, the others being the same for all; the rows say which keys they have.
+async fn ask_by<C: Connected>(
+    client: &C,
+    part: &Part<'_>,
+    text: &str,
+    (keys, column): (&Columns<'_>, usize),
 ) -> Result<Vec<Option<Stored>>, tokio_postgres::Error> {
-    let columns = key_columns(items);
-    let mut found = vec![None; items.len()];
-    for row in statement.query(client, &texts(&columns)).await? {
-        let numbers: Vec<i64> = array(&row, 0)?;
-        let (stamps, hashes): (Vec<i64>, Vec<Option<i64>>) = (array(&row, 1)?, array(&row, 2)?);
-        let deleted: Vec<bool> = array(&row, 3)?;
-        let rows = stamps.into_iter().zip(hashes).zip(deleted);
-        for (number, ((stamp, hash), deleted)) in numbers.into_iter().zip(rows) {
-            if let Some(slot) = place(number).and_then(|place| found.get_mut(place)) {
-                *slot = Some(stored(stamp, hash, deleted));
+    let statement = Ready::make(client, part, text).await?;
+    let (before, rest) = keys.split_at_checked(column).unwrap_or((keys, &[]));
+    let Some((asked, behind)) = rest.split_first() else { return Ok(Vec::new()) };
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(asked, Type::TEXT_ARRAY)];
+    let others = before.iter().chain(behind).filter_map(|values| values.first());
+    values.extend(others.map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)));
+    let mut found = vec![None; asked.len()];
+    for row in statement.query(client, &values).await? {
+        let mut next = 0;
+        for (key, stored) in array::<&str>(&row, 0)?.into_iter().zip(rows(&row)?) {
+            // The server mostly gives them in our order.
+            let is_next = asked.get(next) == Some(&key);
+            let at = if is_next { Some(next) } else { asked.binary_search(&key).ok() };
+            if let Some((at, slot)) = at.and_then(|at| Some((at, found.get_mut(at)?))) {
+                *slot = Some(stored);
+                next = at + 1;
             }
         }
     }
     Ok(found)
+}
+
+async fn ask<C: Connected>(
+    client: &C,
+    part: &Part<'_>,
+    text: &str,
+    keys: &Columns<'_>,
+) -> Result<Vec<Option<Stored>>, tokio_postgres::Error> {
+    let statement = Ready::make(client, part, text).await?;
+    let mut found = vec![None; keys.first().map_or(0, Vec::len)];
+    for row in statement.query(client, &texts(keys)).await? {
+        for (number, stored) in array::<i64>(&row, 0)?.into_iter().zip(rows(&row)?) {
+            if let Some(slot) = place(number).and_then(|place| found.get_mut(place)) {
+                *slot = Some(stored);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the arrays of stamps, hashes and deleted marks say, behind that of what they are of.
+fn rows(row: &Row) -> Result<impl Iterator<Item = Stored>, tokio_postgres::Error> {
+    let (stamps, hashes): (Vec<Seconds>, Vec<Option<i64>>) = (array(row, 1)?, array(row, 2)?);
+    let deleted: Vec<bool> = array(row, 3)?;
+    let rows = stamps.into_iter().zip(hashes).zip(deleted);
+    Ok(rows.map(|((Seconds(stamp), hash), deleted)| stored(stamp, hash, deleted)))
 }
 
 /// The array in a column; none, when it is of nothing.
@@ -70,4 +141,21 @@ pub(super) fn key_columns<'b>(items: &[Item<'b>]) -> Vec<Vec<&'b str>> {
 pub(super) fn stored(stamp: i64, hash: Option<i64>, deleted: bool) -> Stored {
     // A row without hash was written by somebody else: its content matches nothing.
     Stored { stamp, content: content_of(hash.unwrap_or_default(), stamp, deleted), deleted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_differ_in_one_column_are_asked_for_by_it() {
+        let of = |keys: &[[&'static str; 2]]| {
+            let column = |n: usize| keys.iter().map(|key| key[n]).collect::<Vec<_>>();
+            varying(&[column(0), column(1)])
+        };
+        assert_eq!(of(&[["a", "x"], ["b", "x"]]), Some(0));
+        assert_eq!(of(&[["a", "x"], ["a", "y"]]), Some(1));
+        assert_eq!(of(&[["a", "x"]]), Some(0));
+        assert_eq!(of(&[["a", "x"], ["a", "y"], ["b", "x"]]), None);
+    }
 }

@@ -8,6 +8,7 @@ mod grave;
 mod insert;
 mod load;
 mod prune;
+mod seconds;
 mod send;
 mod split;
 mod writer;

@@ -42,9 +42,8 @@ impl Writer {
             soft_delete_field: plan.stream().soft_delete_field.clone(),
             naming: client.naming.clone(),
             removes,
-            // The rows of an empty table are missed at little cost; rows that are there already
-            // would cost as much as new ones.
-            looks_first: true,
+            // A row whose removal is noted must not be inserted and then found to be stale.
+            looks_first: removes,
             run_is_noted: false,
             statements,
             table,
@@ -57,7 +56,6 @@ impl Writer {
         if outcome.keys == 0 {
             return;
         }
-        // A row whose removal is noted must not be inserted and then found to be stale.
         self.looks_first = self.removes || outcome.found.saturating_mul(2) > outcome.keys;
         self.run_is_noted = true;
     }

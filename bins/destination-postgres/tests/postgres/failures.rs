@@ -1,5 +1,6 @@
 //! What goes wrong, and what it costs.
 
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use serde_json::{Value, json};
 use testkit::{lines, postgres::Cluster};
 
@@ -32,6 +33,41 @@ async fn a_server_that_is_away_is_told_at_once() {
         assert_eq!(class, "unreachable");
         assert!(text.contains(&format!("`127.0.0.1:{port}`")), "{text}");
     }
+}
+
+/// Somebody who signs certificates, in PEM, and what he signed for `localhost`, with its key.
+fn authority(name: &str) -> (String, (String, String)) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, name);
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = server.signed_by(&key, &issuer).unwrap().pem();
+    (issuer.pem(), (certificate, key.serialize_pem()))
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_a_stranger_signed_is_told_once_with_what_to_do() {
+    let (ours, (certificate, key)) = authority("ours");
+    let (strangers, _) = authority("theirs");
+    let cluster = Cluster::start_with_tls(&certificate, &key);
+    let mut copy = Copy::within(&cluster).await;
+    let url = copy.database.url().replace("127.0.0.1", "localhost");
+    copy.config["url"] = json!(format!("{url}?sslmode=verify-full"));
+    copy.config["ssl_ca_pem"] = json!(strangers);
+    for (verb, code) in [("check", 0), ("setup", 1), ("write", 1)] {
+        let input = records("customers", 3, 1) + &lines::state("customers", &json!(1));
+        let refused = copy.run(verb, input).await.expect_code(code);
+        let (text, class) = failure(&refused, "connection_status");
+        assert_eq!(class, "unreachable");
+        assert!(text.contains("UnknownIssuer") && text.contains("`ssl_ca_pem`"), "{text}");
+        assert!(refused.of_type("source_state").is_empty());
+        assert_eq!(refused.stderr.lines().count(), usize::from(code == 1), "{}", refused.stderr);
+    }
+    copy.config["ssl_ca_pem"] = json!(ours);
+    copy.setup().await.expect_code(0);
+    assert_eq!(copy.written(records("customers", 3, 1)).await["customers"], json!({"created": 3}));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Faults of the server, made for real.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use testkit::{lines, postgres::Cluster};
 
@@ -93,12 +95,28 @@ async fn a_connection_limit_is_told_and_passes() {
     assert_eq!(copy.database.value("SELECT count(*) FROM stripe.customers").await, "3");
 }
 
-/// Puts the device that is always full in the place of an empty table's file.
-async fn fill_disk_under(cluster: &Cluster, copy: &Copy<'_>, table: &str) {
-    let file = copy.database.value(&format!("SELECT pg_relation_filepath('{table}')")).await;
-    let file = cluster.data_folder().join(file);
-    std::fs::remove_file(&file).unwrap();
-    std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+/// The file of an empty table, with the device that is always full in its place.
+struct FullDisk {
+    file: PathBuf,
+    aside: PathBuf,
+}
+
+impl FullDisk {
+    /// Under the relation that a query names.
+    async fn under(cluster: &Cluster, copy: &Copy<'_>, relation: &str) -> Self {
+        let path = format!("SELECT pg_relation_filepath(({relation})::regclass)");
+        let file = cluster.data_folder().join(copy.database.value(&path).await);
+        assert_eq!(file.metadata().unwrap().len(), 0);
+        let aside = file.with_extension("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+        Self { file, aside }
+    }
+
+    fn make_room(self) {
+        std::fs::remove_file(&self.file).unwrap();
+        std::fs::rename(&self.aside, &self.file).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -109,7 +127,7 @@ async fn a_full_disk_ends_the_run_and_acknowledges_nothing_that_is_not_there() {
     let mut running = copy.start();
     running.send(&(records("customers", 300, 1) + &lines::state("customers", &json!(1)))).await;
     running.message(|message| message["type"] == "source_state").await;
-    fill_disk_under(&cluster, &copy, "stripe.charges").await;
+    FullDisk::under(&cluster, &copy, "SELECT 'stripe.charges'").await;
     running.send(&(records("charges", 300, 1) + &lines::state("charges", &json!(1)))).await;
     let done = running.finish().await.expect_code(1);
     let (text, class) = failure(&done, "connection_status");
@@ -117,4 +135,48 @@ async fn a_full_disk_ends_the_run_and_acknowledges_nothing_that_is_not_there() {
     assert!(text.contains("No space left") && text.contains("free disk space"), "{text}");
     assert_eq!(done.of_type("source_state").len(), 1, "{}", done.stdout);
     assert_eq!(copy.database.value("SELECT count(*) FROM stripe.customers").await, "300");
+}
+
+/// What no compression makes small enough to be kept in its row.
+fn noise(length: u64) -> String {
+    let mut state = 7_u64;
+    let letters = (0..length).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from_digit(u32::try_from(state >> 40).unwrap() % 36, 36).unwrap()
+    });
+    letters.collect()
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_while_rows_are_written_costs_nothing_once_there_is_room() {
+    let cluster = Cluster::start();
+    let copy = Copy::within(&cluster).await;
+    copy.setup().await.expect_code(0);
+    let kept_apart = "SELECT reltoastrelid FROM pg_class WHERE oid = 'stripe.charges'::regclass";
+    let disk = FullDisk::under(&cluster, &copy, kept_apart).await;
+    let small = records("charges", 300, 1) + &lines::state("charges", &json!("small"));
+    let rest = [
+        records("charges", 200, 2),
+        lines::record("charges", &object("large", 1, &noise(50_000))),
+        lines::state("charges", &json!("large")),
+        lines::global_state(&json!("large")),
+    ];
+    let rest = rest.concat();
+    let mut running = copy.start();
+    running.send(&small).await;
+    running.message(|message| message["type"] == "source_state").await;
+    running.send(&rest).await;
+    let done = running.finish().await.expect_code(1);
+    let (text, class) = failure(&done, "connection_status");
+    assert_eq!(class, "unreachable");
+    assert!(text.contains("No space left") && text.contains("free disk space"), "{text}");
+    assert_eq!(done.of_type("source_state").len(), 1, "{}", done.stdout);
+    let there = "SELECT count(*) || ' ' || max(length(name)) FROM stripe.charges";
+    assert_eq!(copy.database.value(there).await, "300 3");
+    disk.make_room();
+    let done = copy.write(small + &rest).await.expect_code(0);
+    let states = done.of_type("source_state");
+    assert_eq!(states.last().unwrap()["source_state"]["data"], "large");
+    assert_eq!(written(&done)["charges"]["created"], 1);
+    assert_eq!(copy.database.value(there).await, "301 50000");
 }
