@@ -1,7 +1,7 @@
 //! Which cases there are, and how they are run.
 
 use super::report::{Row, render};
-use super::{Options, drain, load, pipe, start, sync};
+use super::{Options, drain, live, load, pipe, start, sync};
 use crate::suite::step;
 
 /// What can be measured.
@@ -21,6 +21,8 @@ pub(crate) enum Case {
     Memory(Options),
     /// How long programs take to begin.
     Start(Options),
+    /// Signed webhooks, 200 and 2,000 a second, to a copy that is followed.
+    Live(Options),
     /// All of these but load.
     All(Options),
     /// The planner and its budgets in counted time, also at a hundred million objects.
@@ -29,7 +31,8 @@ pub(crate) enum Case {
 
 type Run = fn(&Options) -> Result<Vec<Row>, String>;
 
-const ALL: [Run; 6] = [start::run, drain::run, pipe::run, drain::latency, sync::run, sync::memory];
+const ALL: [Run; 7] =
+    [start::run, drain::run, pipe::run, drain::latency, live::run, sync::run, sync::memory];
 
 impl Case {
     /// Builds, measures, and renders a table.
@@ -42,6 +45,7 @@ impl Case {
             Self::Latency(options) => measured(&[drain::latency], &options),
             Self::Memory(options) => measured(&[sync::memory], &options),
             Self::Start(options) => measured(&[start::run], &options),
+            Self::Live(options) => measured(&[live::run], &options),
             Self::All(options) => measured(&ALL, &options),
             Self::Budget => budget(),
         }

@@ -5,6 +5,8 @@ mod bare;
 mod cases;
 mod data;
 mod drain;
+mod following;
+mod live;
 mod load;
 mod load_report;
 mod measure;
@@ -17,6 +19,7 @@ mod start;
 mod stripe;
 mod sync;
 mod tree;
+mod webhooks;
 
 pub(crate) use bare::load as bare_load;
 pub(crate) use cases::Case;

@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) server: Option<Duration>,
     /// Requests that were answered.
     pub(super) requests: Option<u64>,
+    /// Figures without a target, by what they are of.
+    pub(super) figures: Vec<(String, f64)>,
     pub(super) targets: Vec<Target>,
 }
 
@@ -37,8 +39,15 @@ impl Row {
         records: u64,
         cost: Cost,
     ) -> Self {
-        let (server, requests, targets) = (None, None, Vec::new());
-        Self { case, step: step.into(), records, cost, server, requests, targets }
+        let (server, requests, figures, targets) = (None, None, Vec::new(), Vec::new());
+        Self { case, step: step.into(), records, cost, server, requests, figures, targets }
+    }
+
+    /// Adds a figure.
+    #[must_use]
+    pub(super) fn figure(mut self, what: &str, is: f64) -> Self {
+        self.figures.push((what.to_owned(), is));
+        self
     }
 
     /// Adds what a figure may be at most.
@@ -66,6 +75,7 @@ impl Row {
             "server_cpu_s": self.server.map(|time| time.as_secs_f64()),
             "cpu_us_a_record": self.micros(), "requests": self.requests,
             "by_process": by_process,
+            "figures": self.figures.iter().cloned().collect::<BTreeMap<String, f64>>(),
             "targets": self.targets.iter().map(target).collect::<Vec<_>>(),
         })
     }
@@ -86,6 +96,9 @@ impl Row {
         for (name, (cpu, kib)) in by_process {
             let (cpu, mib) = (micros(*cpu, self.records), to_f64(*kib) / 1024.0);
             text.push_str(&format!("\n           {name}: {cpu:.2} µs a record, {mib:.1} MiB"));
+        }
+        for (what, is) in &self.figures {
+            text.push_str(&format!("\n           {what}: {is:.2}"));
         }
         for target in &self.targets {
             let Target { what, is, most } = target;

@@ -57,16 +57,39 @@ impl Stripe {
         })
     }
 
+    /// Its time, in unix seconds.
+    pub(super) fn now(&self) -> Result<i64, String> {
+        let told = self.body("POST", "/__clock", r#"{"advance":0}"#)?;
+        let told: Value = serde_json::from_str(&told).unwrap_or_default();
+        told.get("now")
+            .and_then(Value::as_i64)
+            .ok_or_else(|| "fake-stripe tells no time".to_owned())
+    }
+
+    /// An object of a stream, as a copy holds it.
+    pub(super) fn object(&self, stream: &str) -> Result<Value, String> {
+        let lines = self.body("GET", &format!("/__oracle/{stream}"), "")?;
+        let first = lines.lines().next().unwrap_or_default();
+        serde_json::from_str(first).map_err(|error| format!("reading one of `{stream}`: {error}"))
+    }
+
     fn get(&self, path: &str) -> Result<Value, String> {
+        let body = self.body("GET", path, "")?;
+        serde_json::from_str(&body).map_err(|error| format!("reading `{path}`: {error}"))
+    }
+
+    fn body(&self, method: &str, path: &str, sent: &str) -> Result<String, String> {
         let told = |error: std::io::Error| format!("asking fake-stripe for `{path}`: {error}");
         let mut stream = TcpStream::connect(&self.address).map_err(told)?;
-        let host = &self.address;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
-            .map_err(told)?;
+        let (host, length) = (&self.address, sent.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{sent}"
+        );
+        stream.write_all(request.as_bytes()).map_err(told)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(told)?;
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        serde_json::from_str(body).map_err(|error| format!("reading `{path}`: {error}"))
+        Ok(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
     }
 }
 

@@ -26,6 +26,24 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    /// What a program that runs, and its children, have cost so far, but for the time that passed.
+    pub(super) fn so_far(root: u32) -> Self {
+        let mut cost = Self::default();
+        look(root, &mut cost);
+        cost.cpu = cost.by_process.values().map(|(cpu, _)| *cpu).sum();
+        cost
+    }
+
+    /// What it has cost since then, in so much time.
+    #[must_use]
+    pub(super) fn since(mut self, earlier: &Self, wall: Duration) -> Self {
+        for (name, (cpu, _)) in &mut self.by_process {
+            let before = earlier.by_process.get(name).map_or(Duration::ZERO, |(cpu, _)| *cpu);
+            *cpu = cpu.saturating_sub(before);
+        }
+        Self { wall, cpu: self.cpu.saturating_sub(earlier.cpu), ..self }
+    }
+
     /// The most memory of all processes together, in KiB, as if all had it at once.
     pub(super) fn memory(&self) -> u64 {
         self.by_process.values().map(|(_, kib)| kib).sum()
