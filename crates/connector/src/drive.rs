@@ -124,7 +124,8 @@ impl<R: AsyncRead + Unpin> Input<R> {
     async fn fill(&mut self, intake: &mut Intake, stop: &Stop) {
         let mut latest = None;
         while self.end.is_none() && intake.has_room() {
-            if !intake.is_idle() && !intake.holds_rows() {
+            // Whoever emits a state of the whole has nothing to add, and may be waiting for it.
+            if !intake.is_idle() && intake.is_rounded_off() {
                 return;
             }
             let now = Instant::now();

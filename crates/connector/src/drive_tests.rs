@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use protocol::{ConfiguredCatalog, ConfiguredStream, Spec, WrittenCounts};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::about::About;
@@ -354,4 +354,28 @@ proptest! {
         prop_assert!(memory.rows.len() <= records);
         prop_assert!(memory.loads as usize <= records);
     }
+}
+
+/// How long a release of what was written takes while the input stays open.
+async fn released_after(input: &str) -> Duration {
+    let (mut near, far) = tokio::io::duplex(1 << 20);
+    let (writer, reader) = tokio::io::duplex(1 << 20);
+    let (mut out, mut memory) = (Emitter::new(writer), Memory::default());
+    let (_stopper, stop) = stop_channel();
+    near.write_all(input.as_bytes()).await.unwrap();
+    let mut lines = tokio::io::BufReader::new(reader).lines();
+    let begun = tokio::time::Instant::now();
+    tokio::select! {
+        ended = write(&mut memory, plans(&["a", "b"]), far, &mut out, &stop) => panic!("{ended:?}"),
+        line = lines.next_line() => assert!(line.unwrap().unwrap().contains("source_state")),
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_of_the_whole_waits_for_nothing_that_may_follow_it() {
+    let records = record("a", 1) + &record("b", 1) + &state("a", 1);
+    assert_eq!(released_after(&records).await, QUIET);
+    assert_eq!(released_after(&(records.clone() + GLOBAL)).await, Duration::ZERO);
+    assert_eq!(released_after(&(records + GLOBAL + &record("a", 2))).await, QUIET);
 }

@@ -145,6 +145,11 @@ impl Intake {
         self.batch.is_empty() && self.ledger.queued_bytes() == 0
     }
 
+    /// Whether nothing that came waits for more to come.
+    pub(crate) fn is_rounded_off(&self) -> bool {
+        !self.holds_rows() || self.ledger.is_rounded_off()
+    }
+
     /// Whether a stream is in the catalog.
     pub(crate) fn knows(&self, stream: &str) -> bool {
         self.plans.contains_key(stream)

@@ -73,6 +73,14 @@ impl Ledger {
         self.failed.contains(stream)
     }
 
+    /// Whether what came last speaks for all that came before it: a state of the source as a whole.
+    #[must_use]
+    pub fn is_rounded_off(&self) -> bool {
+        self.queue.back().is_some_and(|entry| {
+            entry.what == Waiting::GlobalState && entry.behind == self.received
+        })
+    }
+
     /// Bytes of lines that wait.
     #[must_use]
     pub const fn queued_bytes(&self) -> usize {
