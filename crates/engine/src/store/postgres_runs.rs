@@ -170,13 +170,17 @@ pub(super) async fn keeps(
     pipeline: &str,
     holder: &Holder,
 ) -> Result<bool, tokio_postgres::Error> {
-    let statement = format!(
-        "UPDATE {schema}._sync_lease SET heartbeat_at = now() \
-         WHERE sync_id = $1 AND holder = $2 RETURNING 1"
-    );
     let values: [(&(dyn ToSql + Sync), Type); 2] =
         [(&pipeline, Type::TEXT), (&holder.token, Type::TEXT)];
-    client.query_typed(&statement, &values).await.map(|rows| !rows.is_empty())
+    client.query_typed(&keeping(schema), &values).await.map(|rows| !rows.is_empty())
+}
+
+/// A row where the lease of pipeline `$1` is still that of holder `$2`, renewed.
+pub(super) fn keeping(schema: &Ident) -> String {
+    format!(
+        "UPDATE {schema}._sync_lease SET heartbeat_at = now() \
+         WHERE sync_id = $1 AND holder = $2 RETURNING 1"
+    )
 }
 
 const RUN: &str = "INSERT INTO {schema}._sync_run (sync_id, run_id, trigger, time_ceiling, \

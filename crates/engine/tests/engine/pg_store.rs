@@ -84,6 +84,36 @@ async fn a_lost_connection_is_made_anew() {
     assert_eq!(store.load().await.unwrap().source.streams.len(), 1);
 }
 
+/// What each write of a state finds, from within its transaction.
+const WATCH: &str = r#"
+    CREATE TABLE seen (stream text, setting text);
+    CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.seen VALUES (NEW.stream, current_setting('synchronous_commit'));
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER watch AFTER INSERT OR UPDATE ON "we""ird; drop"._sync_state
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION watch();
+"#;
+
+#[tokio::test]
+async fn states_alone_wait_for_no_disk_and_a_new_pipeline_does() {
+    let database = Cluster::shared().create_database().await;
+    let mut store = store(&database.url(), "one");
+    store.prepare().await.unwrap();
+    assert!(store.acquire(&Holder::of_this_process("one")).await.unwrap());
+    database.execute(WATCH).await;
+    store.save(unsaved(&[("a", "{}")]), Some(&Pipeline::default())).await.unwrap();
+    store.save(unsaved(&[("b", "{}")]), None).await.unwrap();
+    let setting = async |stream: &str| {
+        database.value(&format!("SELECT setting FROM seen WHERE stream = '{stream}'")).await
+    };
+    assert_eq!((setting("a").await.as_str(), setting("b").await.as_str()), ("on", "off"));
+    // It ends with its transaction.
+    assert_eq!(store.load().await.unwrap().source.streams.len(), 2);
+    store.save(unsaved(&[("c", "{}")]), Some(&Pipeline::default())).await.unwrap();
+    assert_eq!(setting("c").await, "on");
+}
+
 #[tokio::test]
 async fn a_server_that_is_away_is_unreachable() {
     // A port that was free a moment ago, and refuses.
