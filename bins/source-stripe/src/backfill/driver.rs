@@ -31,6 +31,7 @@ use crate::whole;
 pub(crate) struct Backfill {
     schedule: Schedule,
     client: Arc<Client>,
+    account_id: String,
     frames: Vec<Arc<Frames>>,
     pages: JoinSet<Fetched>,
     denied: Vec<String>,
@@ -97,6 +98,7 @@ impl Backfill {
         Self {
             schedule: Schedule::new(plan, settings.max_in_flight),
             client,
+            account_id: account_id.to_owned(),
             frames,
             pages: JoinSet::new(),
             denied: Vec::new(),
@@ -343,6 +345,24 @@ impl Backfill {
             }
         }
         retries.next()
+    }
+
+    /// Begins those lists again of which no event tells what is new, and whose time has come; how
+    /// long until the next is due. Where reading does not go on there are none.
+    pub(crate) fn list_again(&mut self) -> Option<Duration> {
+        self.retries.as_ref()?;
+        let now = self.client.now()?;
+        let mut soonest = None;
+        for (stream, frames) in self.schedule.plan.streams.iter_mut().zip(&mut self.frames) {
+            if stream.due().is_some_and(|due| due <= now) {
+                stream.list_again(now);
+                *frames = Arc::new(Frames::new(stream, &self.account_id, self.expand_lists));
+            }
+            let next = stream.due().into_iter().chain(soonest);
+            soonest = next.min();
+        }
+        let millis = soonest?.millis().saturating_sub(now.millis());
+        u64::try_from(millis).ok().map(Duration::from_millis)
     }
 
     /// Notes which lists in a page's objects are not whole.

@@ -1,5 +1,6 @@
 //! Reading the history: which page next (pure), and the loop that fetches and emits.
 
+mod again;
 mod driver;
 mod manner;
 mod plan;

@@ -42,7 +42,8 @@ pub(crate) async fn page(
     records(stream, page, arrival.emit, out).await?;
     stream.is_known = true;
     for name in stream.family() {
-        if let Some(span) = arrival.read {
+        // After its end a stream has records and states only.
+        if let Some(span) = arrival.read.filter(|_| !stream.was_completed) {
             out.range_complete(name, time_range(span)).await?;
         }
         out.state(name, &arrival.state).await?;

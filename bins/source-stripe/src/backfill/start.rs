@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use connector::ReadRequest;
 use protocol::{ConfiguredStream, SourceState, Timestamp};
 use serde::Deserialize;
-use stripe_api::{Catalogue, ChildStream, Freshness, KeyedStream, StreamFacts};
+use stripe_api::{Catalogue, ChildStream, KeyedStream, StreamFacts};
 
+use super::again::Terms;
 use super::manner::Manner;
 use super::plan::Plan;
 use super::stream::{Keyed, StreamPlan};
 use crate::change::GlobalState;
-use crate::ranges::{self, Bounds, RangeSet, StreamState};
+use crate::ranges::{self, Bounds, StreamState};
 
 /// What the owner's configuration says of a backfill.
 #[derive(Debug, Clone)]
@@ -114,11 +115,12 @@ impl Start {
             for child in &children {
                 earlier.push(start.earlier(&request.state, &child.facts.name));
             }
-            let bounds = Bounds::of(configured, now);
-            let set = range_set(facts, bounds, &earlier, wishes);
+            let terms = Terms::new(configured, (facts.freshness, false), wishes);
+            let set = terms.left(facts, &earlier, Bounds::of(configured, now));
             let limit = configured.backfill_limit.or(wishes.backfill_limit);
             let params = params(facts, wishes.list_params.get(name));
-            let mut plan = StreamPlan::new(name.clone(), facts, set, params, limit);
+            let plan = StreamPlan::new(name.clone(), facts, set, params, limit);
+            let mut plan = plan.on_terms(terms);
             plan.children = children;
             plan.is_known = earlier.iter().any(Option::is_some);
             start.plan.streams.push(plan);
@@ -136,19 +138,14 @@ impl Start {
             return;
         };
         let earlier = self.earlier(&request.state, name);
-        let bounds = Bounds::of(configured, now);
         let is_known = earlier.is_some();
-        let set = match keyed.facts.freshness {
-            Freshness::Relist => listed_again(facts, bounds, earlier.as_ref(), wishes),
-            Freshness::Events | Freshness::Immutable => {
-                range_set(facts, bounds, &[earlier], wishes)
-            }
-        };
+        let terms = Terms::new(configured, (keyed.facts.freshness, true), wishes);
+        let set = terms.left(facts, &[earlier], Bounds::of(configured, now));
         let limit = configured.backfill_limit.or(wishes.backfill_limit);
         let own = params(&keyed.facts, wishes.list_params.get(name));
         let plan = StreamPlan::new(name.clone(), facts, set, params(facts, None), limit);
         let keyed = Keyed { stream: keyed, params: own, is_known };
-        let mut plan = plan.under_parents(keyed);
+        let mut plan = plan.under_parents(keyed).on_terms(terms);
         plan.is_known = is_known;
         self.plan.streams.push(plan);
     }
@@ -222,46 +219,6 @@ fn changes(request: &ReadRequest, wishes: &Wishes) -> Vec<String> {
     let is_filled = |name: &str| request.state.streams.contains_key(name);
     kept.map(|kept| Manner::of(request, wishes).differences(&kept.filled, is_filled))
         .unwrap_or_default()
-}
-
-fn range_set(
-    facts: &StreamFacts,
-    bounds: Bounds,
-    earlier: &[Option<StreamState>],
-    wishes: &Wishes,
-) -> RangeSet {
-    let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
-    if facts.takes_time() {
-        let family: Vec<Option<&StreamState>> = earlier.iter().map(Option::as_ref).collect();
-        return RangeSet::of_family(&family, bounds, earliest);
-    }
-    let earlier = earlier.first().and_then(Option::as_ref);
-    let grows_on_top = facts.sort_field.is_some() && facts.freshness != Freshness::Relist;
-    if grows_on_top {
-        return RangeSet::new(earlier, bounds.whole_list(), earliest);
-    }
-    listed_again(facts, bounds, earlier, wishes)
-}
-
-/// What is left of a list of which nothing else tells what is new: all of it, now and then.
-fn listed_again(
-    facts: &StreamFacts,
-    bounds: Bounds,
-    earlier: Option<&StreamState>,
-    wishes: &Wishes,
-) -> RangeSet {
-    let earliest = wishes.account_created.unwrap_or(Timestamp::EPOCH);
-    let mut bounds = if facts.takes_time() { bounds } else { bounds.whole_list() };
-    let Some(earlier) = earlier else { return RangeSet::new(None, bounds, earliest) };
-    // One that is being read is read to its end first: its state goes on to say when that began.
-    let listed = earlier.accounted_range.lt;
-    let age = bounds.span.lt.millis().saturating_sub(listed.millis());
-    if earlier.remaining.is_empty() && age >= wishes.relist_every.saturating_mul(1000) {
-        return RangeSet::new(None, bounds, earliest);
-    }
-    let most = if facts.takes_time() { bounds.span.lt } else { listed };
-    bounds.span.lt = listed.min(most).max(bounds.span.gte);
-    RangeSet::new(Some(earlier), bounds, earliest)
 }
 
 /// Parameters of every request: those that a whole list needs, then the owner's.

@@ -1,8 +1,10 @@
 //! One stream of a backfill: what to ask for next, and what a page changes. Pure.
 
 use connector::Error;
+use protocol::Timestamp;
 use stripe_api::{ChildStream, KeyedStream, StreamFacts};
 
+use super::again::Terms;
 use crate::page::Page;
 use crate::ranges::{Position, RangeId, RangeSet, Seen, Span, StreamState, Window};
 
@@ -61,6 +63,8 @@ pub(crate) struct StreamPlan {
     pub(crate) is_known: bool,
     /// Counts how often its list was begun; answers to questions before that do not count.
     attempt: u32,
+    /// When its list is read again, and on which terms, where no event tells what is new.
+    again: Option<(Terms, Timestamp)>,
     set: RangeSet,
     params: Vec<(String, String)>,
     left: Option<u64>,
@@ -143,12 +147,19 @@ impl StreamPlan {
             awaits_changes,
             is_known,
             attempt,
+            again: None,
             set,
             params,
             left,
             page_limit,
             page_bytes,
         }
+    }
+
+    /// The same, whose list is read again on these terms while reading goes on.
+    pub(crate) fn on_terms(self, terms: Terms) -> Self {
+        let due = terms.due_after(self.set.state().accounted_range.lt);
+        Self { again: due.map(|due| (terms, due)), ..self }
     }
 
     /// The same, read parent by parent: what was its list is that of the parents.
@@ -194,6 +205,24 @@ impl StreamPlan {
     /// Its list is asked for again, from its beginning.
     pub(crate) fn start_over(&mut self) {
         self.set = self.set.anew();
+        self.resume();
+    }
+
+    /// When its list is due again; none while it is being read or has failed, or where events tell
+    /// what is new.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        let is_at_rest = self.is_read() && matches!(self.fate, Fate::Open | Fate::Complete);
+        self.again.filter(|_| is_at_rest).map(|(_, due)| due)
+    }
+
+    /// Its list is read again as a run would read it that begins at `now` of Stripe's clock.
+    pub(crate) fn list_again(&mut self, now: Timestamp) {
+        let Some((terms, _)) = self.again else { return };
+        self.set = terms.left_at(now, self.list, self.state());
+        self.again = terms.due_after(now).map(|due| (terms, due));
+        if let Some(keyed) = &mut self.keyed {
+            keyed.is_known = true;
+        }
         self.resume();
     }
 

@@ -159,6 +159,7 @@ impl<'a> Reading<'a> {
     /// lists is left to be asked for now.
     async fn move_on(&mut self) -> Result<(Option<Instant>, bool), Error> {
         let again = self.backfill.try_again();
+        let list = if self.follow { self.backfill.list_again() } else { None };
         let is_resting = self.backfill.ask_for_pages().is_none() && self.backfill.is_idle();
         while let Some(is_last) = self.changes.end_slice(&self.backfill, self.out).await? {
             if is_last {
@@ -171,7 +172,7 @@ impl<'a> Reading<'a> {
         let job = self.changes.begin_jobs();
         let after = |wait: Option<Duration>| wait.map(|wait| Instant::now() + wait);
         let poll = self.rhythm.due().filter(|_| !self.changes.is_polling());
-        let wake = [after(token), after(job), again, poll];
+        let wake = [after(token), after(job), after(list), again, poll];
         let is_resting = token.is_none() && self.backfill.is_idle();
         Ok((wake.into_iter().flatten().min(), is_resting))
     }
