@@ -6,7 +6,7 @@ use std::time::Duration;
 use connector::Stop;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
-use protocol::{Secret, Timestamp};
+use protocol::Secret;
 use serde::de::IgnoredAny;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use super::body::{self, NotRead, Whole};
 use super::counts::{Counts, Fate};
 use super::delivery::{Delivery, Outcome, Via};
 use super::signature;
+use super::stripe_time::{Clock, StripeTime};
 
 /// The header that Stripe signs with.
 const SIGNATURE: &str = "stripe-signature";
@@ -48,9 +49,6 @@ impl Default for Bounds {
     }
 }
 
-/// Stripe's time, once it is known.
-pub(crate) type Clock = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
-
 /// Takes words for people.
 pub(crate) type Tell = Box<dyn Fn(String) + Send + Sync>;
 
@@ -61,7 +59,7 @@ pub(crate) struct Door {
     /// Any of them may have signed.
     pub(crate) secrets: Vec<Secret>,
     /// Stripe's time.
-    pub(crate) clock: Clock,
+    pub(crate) time: StripeTime,
     /// Where to say that something is wrong.
     pub(crate) tell: Tell,
     /// The way to the read loop.
@@ -122,13 +120,14 @@ impl Door {
     /// A door for what is signed with one of `secrets` and comes to `path`.
     pub(crate) fn new(
         (path, secrets): (String, Vec<Secret>),
-        (clock, tell): (Clock, Tell),
+        (clock, tell): (Arc<dyn Clock>, Tell),
         bounds: Bounds,
         (deliveries, counts): (mpsc::Sender<Delivery>, Arc<Counts>),
         stop: Stop,
     ) -> Self {
         let room = Arc::new(Semaphore::new(bounds.memory));
-        Self { path, secrets, clock, tell, deliveries, bounds, stop, counts, room }
+        let time = StripeTime::new(clock);
+        Self { path, secrets, time, tell, deliveries, bounds, stop, counts, room }
     }
 
     /// Answers a request.
@@ -156,9 +155,10 @@ impl Door {
         let (head, body) = request.into_parts();
         let Whole { bytes, _share } = body::read(body, &self.room, self.bounds.body).await?;
         let signed = head.headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-        let now = (self.clock)().ok_or_else(|| Reply::later("starting"))?;
-        signature::verify(signed.unwrap_or_default(), &bytes, &self.secrets, now)
+        let signed = signature::signed_at(signed.unwrap_or_default(), &bytes, &self.secrets)
             .map_err(Reply::bad)?;
+        let now = self.time.now(signed).await.ok_or_else(|| Reply::later("starting"))?;
+        signature::in_time(signed, now).map_err(Reply::bad)?;
         if !is_object(&bytes) {
             return Err(Reply::bad("the body is no JSON object"));
         }

@@ -1,5 +1,5 @@
 use connector::{Stopper, stop_channel};
-use protocol::{Secret, Timestamp};
+use protocol::Secret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
@@ -8,6 +8,7 @@ use crate::live::body::MAX_BODY;
 use crate::live::delivery::{Delivery, Outcome, Via};
 use crate::live::door::Bounds;
 use crate::live::signature::tests::header;
+use crate::live::stripe_time::tests::Sleepy;
 
 const NOW: i64 = 1_492_774_577;
 const SECRET: &str = "whsec_test";
@@ -30,7 +31,7 @@ async fn listen(bounds: Bounds, waiting: usize) -> Listening {
     let (sender, deliveries) = mpsc::channel(waiting);
     let (stopper, stop) = stop_channel();
     let secrets = vec![Secret::new("whsec_old".to_owned()), Secret::new(SECRET.to_owned())];
-    let clock = Box::new(|| Some(Timestamp::from_seconds(NOW)));
+    let clock = Sleepy::new(NOW, NOW);
     let (at, with) = (("/hook".to_owned(), secrets), (sender, Arc::default()));
     let door = Door::new(at, (clock, Box::new(drop)), bounds, with, stop);
     let door = Arc::new(door);

@@ -15,6 +15,7 @@ mod settings;
 mod signature;
 mod socket;
 mod stdin;
+mod stripe_time;
 
 pub(crate) use delivery::{Delivery, Outcome, Via};
 pub(crate) use endpoint::Desk;

@@ -136,8 +136,7 @@ impl Live {
             ));
         }
         let name = (settings.path().to_owned(), settings.secrets.clone());
-        let (asked, told) = (Arc::clone(client), Arc::clone(client));
-        let clock = Box::new(move || asked.now());
+        let (clock, told) = (Arc::<Client>::clone(client), Arc::clone(client));
         let tell = Box::new(move |word| told.tell(word));
         let to = (sender, Arc::clone(&self.counts));
         Ok(Door::new(name, (clock, tell), Bounds::default(), to, stop.clone()))

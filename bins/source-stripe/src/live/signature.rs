@@ -30,13 +30,23 @@ pub(crate) enum NotSigned {
 /// # Errors
 ///
 /// When it is not known to be Stripe's, or is from another time.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn verify(
     header: &str,
     body: &[u8],
     secrets: &[Secret],
     now: Timestamp,
 ) -> Result<(), NotSigned> {
-    let distance = now.seconds_floor().abs_diff(signed_at(header, body, secrets)?);
+    in_time(signed_at(header, body, secrets)?, now)
+}
+
+/// Checks when something was signed, in unix seconds, against Stripe's time.
+///
+/// # Errors
+///
+/// When it is from another time.
+pub(crate) fn in_time(signed: i64, now: Timestamp) -> Result<(), NotSigned> {
+    let distance = now.seconds_floor().abs_diff(signed);
     if distance > TOLERANCE { Err(NotSigned::OutOfTime(distance)) } else { Ok(()) }
 }
 

@@ -61,6 +61,11 @@ impl Fake {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
+    /// Moves its clock on by so many seconds.
+    pub(crate) async fn advance(&self, seconds: u32) {
+        self.post("/__clock", &format!("{{\"advance\":{seconds}}}")).await;
+    }
+
     /// The body of a path.
     pub(crate) async fn get(&self, path: &str) -> String {
         let request = client().get(format!("{}{path}", self.url));

@@ -14,12 +14,16 @@ const STREAMS: [&str; 2] = ["customers", "products"];
 
 /// A source that follows and listens, read up to the end of its lists; and where it listens.
 async fn follow(fake: &Fake, more: Value) -> (Running, String) {
+    follow_streams(fake, &STREAMS, more).await
+}
+
+async fn follow_streams(fake: &Fake, streams: &[&str], more: Value) -> (Running, String) {
     let mut settings = json!({"webhook_port": 0, "webhook_secret": SECRET, "poll_events": false});
     settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let config = config(&fake.url, settings);
-    let mut running = read(&config, &catalog(&STREAMS), None).arg("--follow").start();
+    let mut running = read(&config, &catalog(streams), None).arg("--follow").start();
     let mut address = None;
-    let mut left = STREAMS.len();
+    let mut left = streams.len();
     while left > 0 {
         let message = running.message(|_| true).await;
         let text = message["log"]["message"].as_str().unwrap_or_default();
@@ -129,6 +133,70 @@ async fn what_is_not_stripes_changes_nothing_and_other_streams_are_no_fault() {
     let counted =
         "events that were brought: 0 kept, 1 of streams that are not read, 7 refused, 0 put off";
     assert!(told.iter().any(|text| text == counted), "{told:?}");
+}
+
+/// Brings a change by a webhook that is signed when it is made, and lets it be confirmed.
+async fn bring(fake: &Fake, running: &mut Running, address: &str) -> String {
+    let event = change(fake, json!({"stream": "customers", "do": "create"})).await;
+    let posted = post(address, &signature(SECRET, created(&event), &event), &event).await;
+    let record = tokio::select! {
+        record = running.message(|message| message["type"] == "record") => record,
+        () = async { drop(posted.readable().await) } => {
+            panic!("it is answered before it is taken: {}", status(posted).await)
+        }
+    };
+    assert_eq!(record["record"]["stream"], "customers");
+    let state = running.message(is_global).await;
+    running.send(&format!("{state}\n")).await;
+    status(posted).await
+}
+
+#[tokio::test]
+async fn a_clock_that_stood_while_the_machine_slept_is_set_before_anything_is_refused() {
+    let fake = Fake::start("customers=3,products=2,events=0", &[]).await;
+    let (mut running, address) = follow(&fake, json!({})).await;
+    let asked = fake.requests("/v1/account").await;
+    // Nothing was asked meanwhile: as far as the source knows, no time has passed.
+    fake.advance(3_600).await;
+    assert_eq!(bring(&fake, &mut running, &address).await, "200");
+    assert_eq!(bring(&fake, &mut running, &address).await, "200");
+    assert_eq!(fake.requests("/v1/account").await, asked + 1, "Stripe is asked once");
+    running.signal(Signal::TERM);
+    running.finish().await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_list_of_which_no_event_tells_is_read_again_while_it_follows() {
+    let fake = Fake::start("customers=3,apple_pay_domains=2,shipping_rates=2,events=0", &[]).await;
+    let streams = ["customers", "apple_pay_domains", "shipping_rates"];
+    let (mut running, address) = follow_streams(&fake, &streams, json!({})).await;
+    let created = json!([
+        {"stream": "apple_pay_domains", "do": "create"}, {"stream": "shipping_rates", "do": "create"}
+    ]);
+    fake.advance(3_600).await;
+    fake.mutate(&json!({ "changes": created })).await;
+    assert_eq!(bring(&fake, &mut running, &address).await, "200");
+    let before = fake.requests("/v1/apple_pay/domains").await;
+    assert_eq!(before, 1, "not before its time");
+    // A day after it was read, as soon as that is known.
+    fake.advance(86_400).await;
+    assert_eq!(bring(&fake, &mut running, &address).await, "200");
+    let (mut came, mut left) = (Vec::new(), 2);
+    while left > 0 {
+        let message = running.message(|_| true).await;
+        assert_ne!(message["type"], "stream_status", "after its end: {message}");
+        if message["type"] == "record" {
+            assert_eq!(message["_origin"], "list");
+            came.push(message["record"]["stream"].as_str().unwrap().to_owned());
+        }
+        let data = &message["source_state"]["data"];
+        left -= usize::from(data["remaining"] == json!([]));
+    }
+    came.sort_unstable();
+    // What is new where the list can be asked for a time, all of it where it cannot.
+    assert_eq!(came, [vec!["apple_pay_domains"; 3], vec!["shipping_rates"]].concat());
+    running.signal(Signal::TERM);
+    running.finish().await.expect_code(0);
 }
 
 #[tokio::test]
