@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use connector::{Emitter, Error};
 use futures_util::{StreamExt as _, stream};
-use protocol::{ConfiguredCatalog, Level, Timestamp};
+use protocol::{Class, ConfiguredCatalog, Level, Log, Timestamp};
+use serde_json::json;
 use stripe_api::{Catalogue, KeyedStream, StreamFacts};
 
 use crate::backfill::Keyed;
@@ -64,8 +65,7 @@ pub(crate) async fn probe(
         tally.ok += usize::from(answer.is_ok());
         tally.denied += usize::from(matches!(answer, Err(Failure::Denied(_))));
         tally.unavailable += usize::from(matches!(answer, Err(Failure::Unavailable(_))));
-        let (level, text) = verdict(name, answer)?;
-        out.log(level, text).await?;
+        out.tell(verdict(name, answer)?).await?;
     }
     Ok(tally)
 }
@@ -109,24 +109,30 @@ async fn one(client: &Client, name: &str, facts: &StreamFacts) -> Result<Page, F
     client.get(&call, |reply| Page::read(&reply.body, &frame, STAMP)).await
 }
 
-fn verdict(name: &str, answer: Result<(), Failure>) -> Result<(Level, String), Error> {
+/// What came, for people; `data` says of a stream that cannot be read why, as failures are classed.
+fn verdict(name: &str, answer: Result<(), Failure>) -> Result<Log, Error> {
+    let log = |level, text: String| Log::new(level, format!("`{name}`: {text}"));
+    let missing = |level, class: Class, text| {
+        let data = [("stream", json!(name)), ("class", json!(class))];
+        let data = data.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        Log { data: Some(data), ..log(level, text) }
+    };
     Ok(match answer {
-        Ok(()) => (Level::Info, format!("`{name}`: ok")),
+        Ok(()) => log(Level::Info, "ok".to_owned()),
         Err(Failure::Denied(reason)) => {
             let which = permission_named(&reason);
             let which = which.map(|permission| format!(" `{permission}`")).unwrap_or_default();
-            (Level::Warn, format!("`{name}`: permission{which} missing: {reason}"))
+            let text = format!("permission{which} missing: {reason}");
+            missing(Level::Warn, Class::Permission, text)
         }
-        Err(Failure::Unavailable(reason)) => {
-            (Level::Warn, format!("`{name}`: not enabled: {reason}"))
-        }
-        Err(Failure::Stream(error)) => (Level::Error, format!("`{name}`: {}", error.report())),
+        Err(Failure::Unavailable(reason)) => log(Level::Warn, format!("not enabled: {reason}")),
+        Err(Failure::Stream(error)) => missing(Level::Error, error.class(), error.report()),
         Err(Failure::Connection(error)) => return Err(error),
         Err(Failure::NoCallsLeft) => {
-            (Level::Warn, format!("`{name}`: not asked: `max_api_calls` requests were made"))
+            log(Level::Warn, "not asked: `max_api_calls` requests were made".to_owned())
         }
         Err(Failure::CursorGone | Failure::Gone | Failure::TooLarge) => {
-            (Level::Error, format!("`{name}`: a cursor is refused"))
+            missing(Level::Error, Class::Data, "a cursor is refused".to_owned())
         }
     })
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use connector::{Error, retry};
-use protocol::Timestamp;
+use connector::{Emitter, Error, retry};
+use protocol::{Level, Log, Timestamp};
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -130,8 +130,23 @@ impl Client {
     }
 
     /// The requests made since this was last asked, by path.
-    pub(crate) fn take_requests(&self) -> BTreeMap<String, u64> {
+    fn take_requests(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut *lock(&self.requests))
+    }
+
+    /// Tells how many requests were made since the last time.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads what is emitted.
+    pub(crate) async fn tell_requests(&self, out: &mut Emitter) -> Result<(), Error> {
+        let requests = self.take_requests();
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let count: u64 = requests.values().sum();
+        let text = format!("{count} requests were made");
+        out.tell(Log { requests, ..Log::new(Level::Debug, text) }).await
     }
 
     /// Where the requests go.

@@ -101,12 +101,13 @@ impl Source for StripeSource {
         Ok(format!("{found}; {tally}"))
     }
 
-    async fn discover(&self, _: &mut Emitter) -> Result<Catalog, Error> {
+    async fn discover(&self, out: &mut Emitter) -> Result<Catalog, Error> {
         if let Some(account_id) = &self.settings.account_id {
             return discover::catalog(account_id, &self.settings);
         }
         let (client, _notices) = Client::open(&self.settings)?;
         let account = account::look_up(&client, &self.settings).await?;
+        client.tell_requests(out).await?;
         discover::catalog(&account.id, &self.settings)
     }
 

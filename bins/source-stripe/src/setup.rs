@@ -28,6 +28,7 @@ pub(crate) async fn set_up(
     if let Some(desk) = Desk::open(&client, settings) {
         let account = account::look_up(&client, settings).await?;
         let secret = desk.set_up(catalog, out).await?;
+        client.tell_requests(out).await?;
         config.insert("account_id".to_owned(), account.id.into());
         if let Some(secret) = secret {
             config.insert("webhook_secret".to_owned(), secret.expose().into());

@@ -3,7 +3,7 @@
 use engine::outcome::worst;
 use engine::resolve::Role;
 use engine::{Failure, Host, Job, pipeline};
-use protocol::{Level, exit};
+use protocol::{Level, Log, exit};
 
 use crate::cli::{CheckArgs, StateArgs};
 use crate::given_keys::GivenKeys;
@@ -42,7 +42,7 @@ async fn one(host: &Host, role: Role, job: &Job, by_stream: bool) -> u8 {
             let mut missing = false;
             for log in logs.iter().filter(|log| by_stream || log.level >= Level::Warn) {
                 crate::print(&format!("  {}\n", protocol::secret::mask(&log.message)));
-                missing |= by_stream && log.level >= Level::Warn;
+                missing |= by_stream && is_missing(log);
             }
             if missing { exit::INCOMPLETE } else { exit::OK }
         }
@@ -51,4 +51,11 @@ async fn one(host: &Host, role: Role, job: &Job, by_stream: bool) -> u8 {
             status_of(&failure)
         }
     }
+}
+
+/// Whether a log says of a stream that it cannot be read. One that the account does not have, and
+/// what a connector finds worth a warning beside that, is no fault.
+fn is_missing(log: &Log) -> bool {
+    let says = |key| log.data.as_ref().is_some_and(|data| data.contains_key(key));
+    says("stream") && says("class")
 }

@@ -39,7 +39,10 @@ pub fn run_source<S: Source>(
         return completions::<SourceCli>(&S::ABOUT, shell);
     }
     logs::to_stderr(cli.logs.log_format, environment.get("RUST_LOG"));
-    run(&S::ABOUT, async |out, stop| source::<S>(cli.command, environment, out, stop).await)
+    let manners = Manners::of(matches!(cli.command, SourceCommand::Read(_)));
+    run(&S::ABOUT, manners, async |out, stop| {
+        source::<S>(cli.command, environment, out, stop).await
+    })
 }
 
 /// Runs a destination's command line to its exit status.
@@ -55,7 +58,10 @@ pub fn run_destination<D: Destination>(
         return completions::<DestinationCli>(&D::ABOUT, shell);
     }
     logs::to_stderr(cli.logs.log_format, environment.get("RUST_LOG"));
-    run(&D::ABOUT, async |out, stop| destination::<D>(cli.command, environment, out, stop).await)
+    let manners = Manners::of(matches!(cli.command, DestinationCommand::Write(_)));
+    run(&D::ABOUT, manners, async |out, stop| {
+        destination::<D>(cli.command, environment, out, stop).await
+    })
 }
 
 async fn source<S: Source>(
@@ -256,7 +262,26 @@ fn stdout() -> Emitter {
     Emitter::new(tokio::io::stdout())
 }
 
-fn run(about: &About, work: impl AsyncFnOnce(&mut Emitter, Stop) -> Result<(), Error>) -> ExitCode {
+/// What a signal means to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    /// Records are under way: the first asks for an end in order, the second ends it.
+    Orderly,
+    /// Nothing is lost by ending it at once, and it may be run again.
+    Prompt,
+}
+
+impl Manners {
+    const fn of(moves_records: bool) -> Self {
+        if moves_records { Self::Orderly } else { Self::Prompt }
+    }
+}
+
+fn run(
+    about: &About,
+    manners: Manners,
+    work: impl AsyncFnOnce(&mut Emitter, Stop) -> Result<(), Error>,
+) -> ExitCode {
     block_on(async {
         let mut out = stdout();
         let (stopper, stop) = stop_channel();
@@ -266,7 +291,7 @@ fn run(about: &About, work: impl AsyncFnOnce(&mut Emitter, Stop) -> Result<(), E
         };
         tokio::select! {
             status = work => status,
-            status = on_second_signal(|| stopper.stop()) => status,
+            status = on_last_signal(manners, || stopper.stop()) => status,
         }
     })
 }
@@ -286,14 +311,15 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// The first SIGINT or SIGTERM asks for a stop; the second ends this.
-async fn on_second_signal(stop: impl Fn()) -> ExitCode {
+/// A SIGINT or SIGTERM asks for a stop; the last one ends this.
+async fn on_last_signal(manners: Manners, stop: impl Fn()) -> ExitCode {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
         return std::future::pending().await;
     };
     let mut status = exit::INTERRUPTED;
-    for _ in 0..2 {
+    let signals = if manners == Manners::Orderly { 2 } else { 1 };
+    for _ in 0..signals {
         status = tokio::select! {
             _ = interrupt.recv() => exit::INTERRUPTED,
             _ = terminate.recv() => exit::TERMINATED,

@@ -41,6 +41,8 @@ pub(crate) struct Desk<'a, C> {
     noted: Option<Timestamp>,
     now: fn() -> Timestamp,
     held: Vec<Held>,
+    /// What connectors said before the run began.
+    before: Vec<Log>,
     gone: bool,
     broken: Option<Failure>,
 }
@@ -55,6 +57,7 @@ impl<'a, C: Client> Desk<'a, C> {
             noted: None,
             now,
             held: Vec::new(),
+            before: Vec::new(),
             gone: false,
             broken: None,
         }
@@ -94,6 +97,19 @@ impl<'a, C: Client> Desk<'a, C> {
         let shown = Shown { emitted_by, ts: (self.now)(), message: Some(message), raw: None };
         if !self.gone {
             self.gone = self.client.show(shown).await.is_err();
+        }
+    }
+
+    /// A word of a connector before the run begins, which it gives account of in [`Desk::begin`].
+    pub(crate) async fn relay(&mut self, emitted_by: &str, log: &Log) {
+        self.before.push(log.clone());
+        self.tell(emitted_by, &Message::Log(log.clone())).await;
+    }
+
+    /// The run begins: requests that were made before are its own.
+    pub(crate) fn begin(&mut self, run: &mut Run) {
+        for log in std::mem::take(&mut self.before) {
+            run.tally.fold(&log, (self.now)());
         }
     }
 

@@ -154,8 +154,10 @@ async fn beating<T, C: Client>(desk: &mut Desk<'_, C>, work: impl Future<Output 
 /// Passes on what a connector says to people. A new configuration is not for them: it may hold
 /// secrets.
 pub(crate) async fn relay<C: Client>(emitted_by: &str, answer: &[Message], desk: &mut Desk<'_, C>) {
-    for message in answer.iter().filter(|message| matches!(message, Message::Log(_))) {
-        desk.tell(emitted_by, message).await;
+    for message in answer {
+        if let Message::Log(log) = message {
+            desk.relay(emitted_by, log).await;
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub async fn sync<C: Client>(
         Ok(prepared) => prepared,
         Err(ending) => return end(&mut desk, ending, Run::default()).await,
     };
+    desk.begin(&mut run);
     let ending = Box::pin(legs(host, &mut plan, &mut desk, &mut run, &mut stop)).await;
     end(&mut desk, ending, run).await
 }

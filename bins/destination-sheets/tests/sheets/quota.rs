@@ -125,3 +125,15 @@ async fn a_stop_ends_a_wait_for_its_own_bucket_before_anything_was_read() {
     running.signal(Signal::TERM);
     running.finish().await.expect_code(0);
 }
+
+#[tokio::test]
+async fn a_setup_that_waits_for_its_bucket_ends_at_the_first_signal() {
+    let mut copy = Copy::new().await;
+    copy.more = json!({"requests_per_minute": 1});
+    let running = copy.program("setup", &[stream("customers")]).start();
+    while copy.sheets.request_count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.signal(Signal::TERM);
+    running.finish().await.expect_code(143);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connector::{Emitter, Error};
-use protocol::{Level, Log, Timestamp};
+use protocol::Timestamp;
 use tokio::task::JoinSet;
 
 use super::collapse::{Changed, Key};
@@ -33,7 +33,8 @@ pub(crate) struct Changes<T> {
     pub(crate) global: GlobalState,
     /// What was left aside.
     pub(crate) tally: Tally,
-    pub(super) client: Arc<Client>,
+    /// Asks Stripe.
+    pub(crate) client: Arc<Client>,
     pub(super) feeds: Feeds,
     pub(super) memory: Memory,
     pub(super) tasks: JoinSet<Told>,
@@ -329,21 +330,6 @@ impl<T: Send + Sync + 'static> Changes<T> {
         self.tasks.abort_all();
         self.jobs = Jobs::new();
         self.slice = None;
-    }
-
-    /// Tells how many requests were made since the last time.
-    ///
-    /// # Errors
-    ///
-    /// When nobody reads what is emitted.
-    pub(crate) async fn tell_requests(&self, out: &mut Emitter) -> Result<(), Error> {
-        let requests = self.client.take_requests();
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let count: u64 = requests.values().sum();
-        let text = format!("{count} requests were made");
-        out.tell(Log { requests, ..Log::new(Level::Debug, text) }).await
     }
 
     /// A stream was given up: what was read for it has to be read again.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use connector::{Error, Stop};
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
@@ -55,9 +55,9 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>) {
             stream = accept(&listener, &room) => stream,
         };
         let Some((stream, place)) = stream else { continue };
-        let door = Arc::clone(&door);
+        let (door, room) = (Arc::clone(&door), Arc::clone(&room));
         connections.spawn(async move {
-            converse(stream, &door).await;
+            converse(stream, &door, &room).await;
             drop(place);
         });
         while connections.try_join_next().is_some() {}
@@ -82,12 +82,16 @@ async fn accept(
     }
 }
 
-async fn converse(stream: TcpStream, door: &Door) {
+async fn converse(stream: TcpStream, door: &Door, room: &Semaphore) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("a connection that cannot be made quicker: {error}");
     }
-    let service =
-        service_fn(async |request| Ok::<_, Infallible>(response(door.answer(request).await)));
+    let service = service_fn(async |request| {
+        let reply = door.answer(request).await;
+        // Who keeps a place only to come back later must not keep others out.
+        let is_short = room.available_permits() <= door.bounds.connections / 4;
+        Ok::<_, Infallible>(response(reply, is_short))
+    });
     let connection = Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.bounds.head)
@@ -114,11 +118,14 @@ async fn asked_to_end(stop: &Stop) {
     }
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply, is_last: bool) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(format!("{}\n", reply.text)));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if is_last {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if reply.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }

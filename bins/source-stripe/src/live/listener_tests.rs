@@ -103,47 +103,70 @@ async fn an_event_is_answered_when_it_is_kept_and_not_before() {
     assert!(here.door.counts.is_healthy());
 }
 
-#[tokio::test]
-async fn what_is_not_stripes_gets_its_status_and_nothing_else() {
+/// Each of these gets its status, and nothing of it comes in.
+async fn is_answered<const N: usize>(expected: u16, requests: [Vec<u8>; N]) {
     let mut here = listen(Bounds::default(), 1).await;
-    let good = header(SECRET, NOW, EVENT.as_bytes());
-    let long = vec![b' '; MAX_BODY + 1];
-    let chunked = b"POST /hook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n600000\r\n";
-    let cut = signed(EVENT);
-    for (what, request, expected) in [
-        (
-            "forged",
-            post("/hook", &header("whsec_other", NOW, EVENT.as_bytes()), EVENT.as_bytes()),
-            400,
-        ),
-        ("replayed with another body", post("/hook", &good, br#"{"id":"evt_2"}"#), 400),
-        ("replayed late", signed_at(NOW - 301, EVENT), 400),
-        ("early", signed_at(NOW + 301, EVENT), 400),
-        ("unsigned", post("/hook", "", EVENT.as_bytes()), 400),
-        ("a header of garbage", post("/hook", "t=,v1=,,=\u{7f}é", EVENT.as_bytes()), 400),
-        ("truncated", cut[..cut.len() - 3].to_vec(), 400),
-        ("no JSON", signed("{"), 400),
-        ("no object", signed("[]"), 400),
-        ("empty", signed(""), 400),
-        (
-            "no UTF-8",
-            post("/hook", &header(SECRET, NOW, b"{\"a\":\"\xff\"}"), b"{\"a\":\"\xff\"}"),
-            400,
-        ),
-        ("oversized", post("/hook", &good, &long), 413),
-        ("oversized in chunks", [&chunked[..], &long].concat(), 413),
-        ("asked, not sent", b"GET /hook HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 405),
-        ("deleted", b"DELETE /hook HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 405),
-        ("elsewhere", post("/", &good, EVENT.as_bytes()), 404),
-        ("no HTTP", b"\x16\x03\x01\x02\x00\r\n\r\n".to_vec(), 400),
-        ("a long head", post("/hook", &"x".repeat(MAX_HEAD), b""), 431),
-        ("health", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 200),
-    ] {
-        assert_eq!(status(here.address, &request).await, expected, "{what}");
+    for request in &requests {
+        let head = String::from_utf8_lossy(&request[..request.len().min(200)]);
+        assert_eq!(status(here.address, request).await, expected, "{head}");
     }
     assert!(here.deliveries.try_recv().is_err(), "nothing came in");
     assert_eq!(here.counts()[0], 0);
     assert!(!here.door.counts.is_healthy());
+}
+
+fn plain(line: &str) -> Vec<u8> {
+    format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn forged_and_unsigned_are_refused() {
+    let other = header("whsec_other", NOW, EVENT.as_bytes());
+    let of_garbage = "t=,v1=,,=\u{7f}é";
+    let signatures = [other.as_str(), "", of_garbage];
+    is_answered(400, signatures.map(|signature| post("/hook", signature, EVENT.as_bytes()))).await;
+}
+
+#[tokio::test]
+async fn replayed_with_another_body_is_refused() {
+    let good = header(SECRET, NOW, EVENT.as_bytes());
+    is_answered(400, [post("/hook", &good, br#"{"id":"evt_2"}"#)]).await;
+}
+
+#[tokio::test]
+async fn replayed_late_is_refused_and_so_is_what_comes_before_its_time() {
+    is_answered(400, [NOW - 301, NOW + 301].map(|time| signed_at(time, EVENT))).await;
+}
+
+#[tokio::test]
+async fn truncated_is_refused() {
+    let whole = signed(EVENT);
+    is_answered(400, [1, 3, EVENT.len()].map(|less| whole[..whole.len() - less].to_vec())).await;
+}
+
+#[tokio::test]
+async fn oversized_is_refused_however_it_is_sent() {
+    let long = vec![b' '; MAX_BODY + 1];
+    let chunked = b"POST /hook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n600000\r\n";
+    let good = header(SECRET, NOW, EVENT.as_bytes());
+    is_answered(413, [post("/hook", &good, &long), [&chunked[..], &long].concat()]).await;
+    is_answered(431, [post("/hook", &"x".repeat(MAX_HEAD), b"")]).await;
+}
+
+#[tokio::test]
+async fn what_is_signed_and_no_event_is_refused() {
+    let no_text = b"{\"a\":\"\xff\"}";
+    let no_text = post("/hook", &header(SECRET, NOW, no_text), no_text);
+    is_answered(400, [signed("{"), signed("[]"), signed(""), no_text]).await;
+}
+
+#[tokio::test]
+async fn other_methods_paths_and_protocols_are_refused_and_health_is_told() {
+    let good = header(SECRET, NOW, EVENT.as_bytes());
+    is_answered(405, [plain("GET /hook"), plain("DELETE /hook")]).await;
+    is_answered(404, [post("/", &good, EVENT.as_bytes())]).await;
+    is_answered(400, [b"\x16\x03\x01\x02\x00\r\n\r\n".to_vec()]).await;
+    is_answered(200, [plain("GET /health")]).await;
 }
 
 #[tokio::test]
@@ -201,6 +224,19 @@ async fn who_only_waits_is_shown_out_and_keeps_nobody_from_coming_in() {
         let mut answer = String::new();
         idler.read_to_string(&mut answer).await.unwrap();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_keeps_a_connection_for_later_keeps_nobody_from_coming_in() {
+    let forever = Duration::from_secs(1_000_000);
+    let here = listen(Bounds { head: forever, connections: 4, ..Bounds::default() }, 1).await;
+    let mut kept = Vec::new();
+    for _ in 0..12 {
+        let mut client = TcpStream::connect(here.address).await.unwrap();
+        client.write_all(&plain("GET /health")).await.unwrap();
+        client.readable().await.unwrap();
+        kept.push(client);
     }
 }
 

@@ -104,7 +104,7 @@ impl Reading<'_> {
         tell_freshness(&self.backfill, up_to, self.out).await?;
         if self.follow {
             self.backfill.refuse_blind_key()?;
-            self.changes.tell_requests(self.out).await?;
+            self.changes.client.tell_requests(self.out).await?;
             let is_brought = self.outside.is_healthy();
             self.rhythm.polled(self.changes.record_count, is_brought, Instant::now());
         } else {

@@ -122,7 +122,7 @@ impl<'a> Reading<'a> {
         if !self.asks {
             self.all_was_brought().await?;
         }
-        self.changes.tell_requests(self.out).await?;
+        self.changes.client.tell_requests(self.out).await?;
         if self.asks { self.backfill.sum_up(self.out).await } else { Ok(()) }
     }
 
@@ -247,7 +247,7 @@ impl<'a> Reading<'a> {
             self.changes.commit(&self.backfill, self.out).await?;
         }
         self.changes.tally.tell(self.out).await?;
-        self.changes.tell_requests(self.out).await?;
+        self.changes.client.tell_requests(self.out).await?;
         self.tell_gap().await?;
         self.outside.close(self.out).await
     }

@@ -166,6 +166,35 @@ async fn a_clock_that_stood_while_the_machine_slept_is_set_before_anything_is_re
 }
 
 #[tokio::test]
+async fn a_late_webhook_brings_its_object_as_it_is_and_not_as_it_was() {
+    let fake = Fake::start("customers=3,products=2,events=0", &[]).await;
+    let (mut running, address) = follow(&fake, json!({})).await;
+    let id = fake.oracle("customers").await.into_keys().next().unwrap();
+    let named = |name: &str| {
+        change(
+            &fake,
+            json!({"stream": "customers", "do": "update", "id": id, "set": {"name": name}}),
+        )
+    };
+    let late = named("one").await;
+    fake.advance(5).await;
+    let now = created(&named("two").await) + 120;
+    fake.advance(120).await;
+    let posted = post(&address, &signature(SECRET, now, &late), &late).await;
+    let record = running.message(|message| message["type"] == "record").await;
+    assert_eq!(
+        (&record["_origin"], &record["record"]["data"]["name"]),
+        (&json!("fetch"), &json!("two"))
+    );
+    assert!(record["record"]["data"]["_updated_at"].as_i64() > Some(created(&late)));
+    let state = running.message(is_global).await;
+    running.send(&format!("{state}\n")).await;
+    assert_eq!(status(posted).await, "200");
+    running.signal(Signal::TERM);
+    running.finish().await.expect_code(0);
+}
+
+#[tokio::test]
 async fn a_list_of_which_no_event_tells_is_read_again_while_it_follows() {
     let fake = Fake::start("customers=3,apple_pay_domains=2,shipping_rates=2,events=0", &[]).await;
     let streams = ["customers", "apple_pay_domains", "shipping_rates"];

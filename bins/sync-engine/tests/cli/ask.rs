@@ -31,7 +31,7 @@ async fn a_dry_run_says_what_would_happen_and_changes_nothing() {
 async fn check_asks_stream_by_stream_and_says_what_is_missing() {
     let desk = Desk::usual();
     let script = std::fs::read_to_string(desk.path("source.sh")).unwrap();
-    let told = r#"check) cp "$catalog" checked.json; say '{"type":"log","log":{"level":"info","message":"`customers`: ok"}}'; say '{"type":"log","log":{"level":"warn","message":"`charges`: permission missing"}}'"#;
+    let told = r#"check) cp "$catalog" checked.json; say '{"type":"log","log":{"level":"info","message":"`customers`: ok"}}'; say '{"type":"log","log":{"level":"warn","message":"`charges`: permission missing","data":{"stream":"charges","class":"permission"}}}'"#;
     desk.write("source.sh", &script.replace("check)", &format!("{told};")));
     let check = || with_key(desk.command("check"));
     let run = check().arg("--streams").run("").await.expect_code(8);
@@ -40,6 +40,17 @@ async fn check_asks_stream_by_stream_and_says_what_is_missing() {
     assert_eq!(desk.json("checked.json")["streams"].as_array().unwrap().len(), 2);
     check().args(["--streams", "charges"]).run("").await.expect_code(8);
     assert_eq!(desk.json("checked.json")["streams"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_warning_that_is_about_no_stream_and_a_product_not_enabled_are_nothing_missing() {
+    let desk = Desk::usual();
+    let script = std::fs::read_to_string(desk.path("source.sh")).unwrap();
+    let told = r#"check) say '{"type":"log","log":{"level":"warn","message":"the cache cannot be written"}}'; say '{"type":"log","log":{"level":"warn","message":"`charges`: not enabled"}}'"#;
+    desk.write("source.sh", &script.replace("check)", &format!("{told};")));
+    let run = with_key(desk.command("check")).arg("--streams").run("").await.expect_code(0);
+    assert!(run.stdout.contains("  the cache cannot be written\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("  `charges`: not enabled\n"), "{}", run.stdout);
 }
 
 const LETTERS: &str = r#"case "$1 $2" in

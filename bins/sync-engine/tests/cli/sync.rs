@@ -165,3 +165,13 @@ async fn a_key_is_in_no_output_no_command_line_and_no_copy() {
     assert!(!holds_key("seen"), "a command line holds the key");
     assert!(!holds_key("stripe.db"), "the copy holds the key");
 }
+
+#[tokio::test]
+async fn requests_made_before_anything_is_read_are_counted_with_the_run() {
+    let desk = Desk::usual();
+    let script = std::fs::read_to_string(desk.path("source.sh")).unwrap();
+    let told = r#"discover) say '{"type":"log","log":{"level":"debug","message":"2 requests were made"},"_requests":{"/v1/account":2}}';"#;
+    desk.write("source.sh", &script.replacen("discover)", told, 1));
+    let run = desk.sync().arg("-v").run("").await.expect_code(0);
+    assert!(run.stderr.contains("requests to the source: 2; 2 in 20"), "{}", run.stderr);
+}
