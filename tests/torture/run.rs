@@ -17,7 +17,7 @@ use crate::copy::Copy;
 use crate::oracle::{Oracle, Streams};
 use crate::plan::Plan;
 use crate::tally::Tally;
-use crate::way::{Way, free_port, given_up};
+use crate::way::{free_port, unconfirmed};
 
 /// Calls that nobody strikes must come to an end.
 const CALM_CALLS: usize = 12;
@@ -97,9 +97,10 @@ impl Run<'_> {
     }
 
     /// Where webhooks alone tell of changes, those from before there is an endpoint are told by
-    /// nobody, and lists that lag do not show the last of them.
+    /// nobody, and lists that lag do not show the last of them. And a secret that was lost with a
+    /// setup that died is for a person to look up.
     async fn listen_first(&mut self) {
-        if self.plan.way == (Way::Webhooks { polls: false }) {
+        if self.plan.way.has_webhooks() {
             let flags = self.plan.way.settings(self.port);
             self.program("setup").args(flags).run("").await.expect_code(0);
         }
@@ -207,8 +208,9 @@ impl Run<'_> {
         let webhooks = self.stripe.get("/__webhooks").await;
         let story = format!("{}, {webhooks}\n{}", finished.status, told(&finished));
         assert_eq!(finished.code(), Some(0), "stopped while it followed: {story}");
-        // Webhooks that Stripe has given up come by the next poll, not by themselves.
-        let may_differ = self.plan.way.has_webhooks() && given_up(&webhooks) > 0;
+        // On a busy machine not all of them arrive in time; the rest comes by the next poll.
+        let may_differ = self.plan.way.has_webhooks() && unconfirmed(&webhooks) > 0;
+        self.tally.unsettled += u64::from(difference.is_some() && may_differ);
         let doing = &self.doing;
         assert!(
             difference.is_none() || may_differ,

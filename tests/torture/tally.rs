@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     pub(crate) runs: u64,
     /// Runs by how changes reach the copy.
     pub(crate) ways: BTreeMap<&'static str, u64>,
+    /// Calls that followed and were stopped before all webhooks had arrived.
+    pub(crate) unsettled: u64,
     /// Calls of the program.
     pub(crate) calls: u64,
     /// Blows that hit, by what they were.
@@ -33,6 +35,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.calls += other.calls;
+        self.unsettled += other.unsettled;
         for (way, count) in other.ways {
             *self.ways.entry(way).or_default() += count;
         }
@@ -75,6 +78,10 @@ impl Tally {
         }
         for (way, count) in &self.ways {
             write!(text, "\n  {count:>6} {way}").unwrap();
+        }
+        if self.unsettled > 0 {
+            write!(text, "\n  {:>6} stopped before all webhooks had arrived", self.unsettled)
+                .unwrap();
         }
         let seconds = longest.0.as_secs_f64();
         write!(

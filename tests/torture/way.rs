@@ -77,8 +77,9 @@ pub(crate) fn patience(random: &mut Rng) -> Duration {
     Duration::from_millis(random.u64(1_000..6_000))
 }
 
-/// Webhooks that the local Stripe has given up, of its counts: nobody listened for too long.
-pub(crate) fn given_up(counts: &str) -> u64 {
+/// Webhooks that nobody has confirmed, of the local Stripe's counts: it tries again, or has given
+/// up because nobody listened for too long.
+pub(crate) fn unconfirmed(counts: &str) -> u64 {
     let counts: serde_json::Value = serde_json::from_str(counts).unwrap();
-    counts["given_up"].as_u64().unwrap()
+    ["waiting", "given_up"].map(|name| counts[name].as_u64().unwrap()).iter().sum()
 }
