@@ -4,9 +4,14 @@
 //! So the pages that are larger than expected share one room; one that finds it full is let go, to
 //! be asked for again with fewer objects. A page of one object is always taken.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::Response;
+use flate2::write::MultiGzDecoder;
+use http_body_util::BodyExt as _;
+use hyper::HeaderMap;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_ENCODING;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that a page may have in any case.
@@ -44,9 +49,43 @@ pub(crate) struct Body {
 #[derive(Debug)]
 pub(crate) enum Unreceived {
     /// It did not arrive.
-    Lost(reqwest::Error),
+    Lost(Box<dyn std::error::Error + Send + Sync>),
     /// It is larger than there is room for.
     TooLarge,
+}
+
+/// What has arrived of a body, unpacked.
+enum Unpacked {
+    Plain(Vec<u8>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+}
+
+impl Unpacked {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Gzip(decoder) => decoder.get_ref().len(),
+        }
+    }
+
+    fn take_in(&mut self, chunk: &[u8]) -> Result<(), Unreceived> {
+        match self {
+            Self::Plain(bytes) => bytes.extend_from_slice(chunk),
+            Self::Gzip(decoder) => decoder.write_all(chunk).map_err(garbled)?,
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Vec<u8>, Unreceived> {
+        match self {
+            Self::Plain(bytes) => Ok(bytes),
+            Self::Gzip(decoder) => decoder.finish().map_err(garbled),
+        }
+    }
+}
+
+fn garbled(error: std::io::Error) -> Unreceived {
+    Unreceived::Lost(error.into())
 }
 
 impl Default for Spare {
@@ -63,19 +102,30 @@ impl Spare {
     /// When it does not arrive as a whole, or is larger than there is room for.
     pub(crate) async fn receive(
         &self,
-        mut answer: Response,
+        headers: &HeaderMap,
+        mut body: Incoming,
         expected: Option<usize>,
     ) -> Result<Body, Unreceived> {
         let mut held = Held::default();
-        let announced = answer.content_length().unwrap_or_default();
+        let announced = body.size_hint().exact().unwrap_or_default();
         let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         self.cover(announced, expected, &mut held)?;
         let mut bytes = self.kept().pop().unwrap_or_default();
         bytes.reserve(announced.min(ANNOUNCED));
-        while let Some(chunk) = answer.chunk().await.map_err(Unreceived::Lost)? {
-            self.cover(bytes.len().saturating_add(chunk.len()), expected, &mut held)?;
-            bytes.extend_from_slice(&chunk);
+        let is_packed = headers.get(CONTENT_ENCODING).is_some_and(|packed| packed == "gzip");
+        let mut unpacked = if is_packed {
+            Unpacked::Gzip(Box::new(MultiGzDecoder::new(bytes)))
+        } else {
+            Unpacked::Plain(bytes)
+        };
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Unreceived::Lost(error.into()))?;
+            let Some(chunk) = frame.data_ref() else { continue };
+            self.cover(unpacked.len().saturating_add(chunk.len()), expected, &mut held)?;
+            unpacked.take_in(chunk)?;
         }
+        let bytes = unpacked.end()?;
+        self.cover(bytes.len(), expected, &mut held)?;
         Ok(Body { bytes, held })
     }
 

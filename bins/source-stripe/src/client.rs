@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use connector::{Emitter, Error, retry};
+use http_body_util::Full;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
+};
+use hyper::http::response::Parts;
+use hyper::{Method, Request, Uri};
 use protocol::{Level, Log, Timestamp};
-use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
@@ -21,9 +26,8 @@ use crate::config::Settings;
 use crate::errors::{self, Answer, Failure, Verdict};
 use crate::limits::{Grant, Limits, Rank};
 use crate::page::{Frame, Malformed, Page, Stamp};
+use crate::transport::Transport;
 
-/// Longest time until a connection is made.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Longest time until an answer is here as a whole.
 const REQUEST: Duration = Duration::from_secs(60);
 /// The header that names the version of an answer.
@@ -59,7 +63,8 @@ pub(crate) struct Listed {
 /// Talks to Stripe.
 #[derive(Debug)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    transport: Transport,
+    headers: HeaderMap,
     version: HeaderValue,
     base_url: String,
     limits: Mutex<Limits>,
@@ -81,16 +86,9 @@ impl Client {
     pub(crate) fn open(settings: &Settings) -> Result<(Self, mpsc::Receiver<String>), Error> {
         install_tls();
         let (notices, told) = mpsc::channel(NOTICES);
-        let http = reqwest::Client::builder()
-            .default_headers(headers(settings)?)
-            .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .timeout(REQUEST)
-            .redirect(Policy::none())
-            .build()
-            .map_err(|error| Error::internal("setting up HTTP").caused_by(error))?;
         let client = Self {
-            http,
+            transport: Transport::open(&settings.base_url)?,
+            headers: headers(settings)?,
             version: header_value("api_version", &settings.api_version)?,
             base_url: settings.base_url.clone(),
             limits: Mutex::new(Limits::new(settings.rates)),
@@ -249,27 +247,18 @@ impl Client {
     }
 
     async fn attempt(&self, call: &Call, writing: Option<&Writing>) -> Result<Reply, Box<Verdict>> {
-        let mut request = self.request(self.url(call)?, writing);
+        let request = self.request(call, writing)?;
         self.count(&call.endpoint);
         // It is never closed, so there always is one to wait for.
         let _permit = self.in_flight.acquire().await.ok();
         let sent = self.started.elapsed();
-        if call.is_versioned {
-            request = request.header(STRIPE_VERSION, &self.version);
-        }
-        let answer = request.send().await.map_err(|error| self.lost(call, error))?;
-        let received = self.started.elapsed();
-        let date = header(answer.headers(), "date").and_then(http_date);
-        if let Some(date) = date {
-            lock(&self.clock).observe(date, received);
-        }
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let expected = call.expected.filter(|_| status == 200);
-        let received = self.spare.receive(answer, expected).await;
-        let Body { bytes: body, held } = received.map_err(|why| match why {
-            Unreceived::Lost(error) => self.lost(call, error),
-            Unreceived::TooLarge => Box::new(Verdict::Final(Failure::TooLarge)),
+        let exchange = tokio::time::timeout(REQUEST, self.exchange(call, request)).await;
+        let (head, Body { bytes: body, held }) = exchange.unwrap_or_else(|_| {
+            let why = format!("no whole answer within {} s", REQUEST.as_secs());
+            Err(Box::new(errors::no_answer(&call.question, why)))
         })?;
+        let (status, headers) = (head.status.as_u16(), head.headers);
+        let date = header(&headers, "date").and_then(http_date);
         if status == 200 {
             let version = header(&headers, STRIPE_VERSION).filter(|_| !call.is_versioned);
             let version = version.map(str::to_owned);
@@ -283,17 +272,55 @@ impl Client {
         Err(Box::new(verdict))
     }
 
-    fn request(&self, url: Url, writing: Option<&Writing>) -> RequestBuilder {
-        match writing {
-            None => self.http.get(url),
-            Some(Writing::Delete) => self.http.delete(url),
-            Some(Writing::Post { form, idempotency_key }) => self
-                .http
-                .post(url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header("Idempotency-Key", idempotency_key)
-                .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()),
+    /// Makes a request, and receives the answer.
+    async fn exchange(
+        &self,
+        call: &Call,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Parts, Body), Box<Verdict>> {
+        let answer = self.transport.send(request).await;
+        let answer = answer.map_err(|error| self.lost(call, &error, error.is_connect()))?;
+        let received = self.started.elapsed();
+        if let Some(date) = header(answer.headers(), "date").and_then(http_date) {
+            lock(&self.clock).observe(date, received);
         }
+        let (head, body) = answer.into_parts();
+        let expected = call.expected.filter(|_| head.status == 200);
+        let body = self.spare.receive(&head.headers, body, expected).await;
+        let body = body.map_err(|why| match why {
+            Unreceived::Lost(error) => self.lost(call, &*error, false),
+            Unreceived::TooLarge => Box::new(Verdict::Final(Failure::TooLarge)),
+        })?;
+        Ok((head, body))
+    }
+
+    fn request(
+        &self,
+        call: &Call,
+        writing: Option<&Writing>,
+    ) -> Result<Request<Full<Bytes>>, Box<Verdict>> {
+        let mut headers = self.headers.clone();
+        if call.is_versioned {
+            headers.insert(HeaderName::from_static(STRIPE_VERSION), self.version.clone());
+        }
+        let (method, body) = match writing {
+            None => (Method::GET, Full::default()),
+            Some(Writing::Delete) => (Method::DELETE, Full::default()),
+            Some(Writing::Post { form, idempotency_key }) => {
+                let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+                headers.insert(CONTENT_TYPE, kind);
+                let key = header_value("idempotency key", idempotency_key).map_err(refused)?;
+                headers.insert(HeaderName::from_static("idempotency-key"), key);
+                let form =
+                    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+                (Method::POST, Full::from(form))
+            }
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.uri(call)?;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     fn count(&self, endpoint: &str) {
@@ -305,23 +332,28 @@ impl Client {
         }
     }
 
-    fn url(&self, call: &Call) -> Result<Url, Box<Verdict>> {
+    fn uri(&self, call: &Call) -> Result<Uri, Box<Verdict>> {
         let url = format!("{}{}", self.base_url, call.path);
+        let wrong = |why: &dyn std::fmt::Display| {
+            refused(Error::config(format!("reading `base_url`: `{url}` is no URL: {why}")))
+        };
         let parsed = if call.query.is_empty() {
             Url::parse(&url)
         } else {
             Url::parse_with_params(&url, &call.query)
         };
-        parsed.map_err(|error| {
-            let error = Error::config(format!("reading `base_url`: `{url}` is no URL: {error}"));
-            Box::new(Verdict::Final(Failure::Connection(error)))
-        })
+        let parsed = parsed.map_err(|error| wrong(&error))?;
+        parsed.as_str().parse().map_err(|error: hyper::http::uri::InvalidUri| wrong(&error))
     }
 
     /// A request that got no whole answer.
-    fn lost(&self, call: &Call, error: reqwest::Error) -> Box<Verdict> {
-        let is_connect = error.is_connect();
-        let why = chain(&error.without_url());
+    fn lost(
+        &self,
+        call: &Call,
+        error: &(dyn std::error::Error + 'static),
+        is_connect: bool,
+    ) -> Box<Verdict> {
+        let why = chain(error);
         Box::new(if is_connect {
             errors::not_reached(&call.question, &self.base_url, why)
         } else {
@@ -365,8 +397,16 @@ pub(crate) fn install_tls() {
     });
 }
 
+fn refused(error: Error) -> Box<Verdict> {
+    Box::new(Verdict::Final(Failure::Connection(error)))
+}
+
 fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
+    let agent = concat!("sync-engine/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     let bearer = format!("Bearer {}", settings.api_key.expose());
     let mut bearer = header_value("api_key", &bearer)?;
     bearer.set_sensitive(true);

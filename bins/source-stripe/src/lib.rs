@@ -28,6 +28,7 @@ mod ranges;
 mod read;
 mod setup;
 mod spec;
+mod transport;
 mod walk;
 mod whole;
 

@@ -20,6 +20,7 @@ mod scripted;
 mod setup;
 mod stop;
 mod table;
+mod transport;
 mod trouble;
 mod under_parents;
 mod v2;
