@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
 };
 
+use deadpool::managed::QueueMode;
 use deadpool_postgres::{
     ConfigConnectImpl, Connect, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime,
 };
@@ -138,6 +139,8 @@ impl Pool {
         let manager = Manager::from_connect(settings.config().clone(), opener, recycling);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size.max(1))
+            // The one that was used last has its buffers and statements; others stay small.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(settings.patience()))
             .build()
