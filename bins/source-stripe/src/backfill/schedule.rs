@@ -7,7 +7,7 @@ use super::stream::PageRequest;
 use crate::limits::{Grant, Limits, Rank};
 
 /// Bytes of pages that may be on their way or waiting.
-const BYTES_IN_FLIGHT: usize = 8 * 1024 * 1024;
+const BYTES_IN_FLIGHT: usize = 7 * 1024 * 1024;
 
 /// The plan, and what of it is under way.
 #[derive(Debug)]
