@@ -56,9 +56,12 @@ impl Files {
         }
         let told = |error: std::io::Error| format!("writing into `{}`: {error}", folder.display());
         std::fs::write(&files.config, config.to_string()).map_err(told)?;
-        let mut discover = command(release("source-stripe"));
+        let source = release("source-stripe");
+        let mut discover = command(&source);
         discover.arg("discover").arg("--config").arg(&files.config);
-        let said = discover.output().map_err(told)?;
+        let said = discover.output().map_err(|error| {
+            format!("starting `{}`: {error}; leave out `--built` to build it", source.display())
+        })?;
         let lines = String::from_utf8_lossy(&said.stdout).into_owned();
         let messages = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let catalog = messages.filter_map(|message| message.get("catalog").cloned()).next();
