@@ -3,7 +3,9 @@
 use crate::call::Call;
 
 /// Most objects a page may hold (<https://docs.stripe.com/api/pagination>).
-const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
+/// Bytes of a page above which fewer objects are asked for.
+pub(crate) const LARGE: usize = 4 * 1024 * 1024;
 /// Bytes that a page is expected to have; one that is larger takes of the room that all share.
 const EXPECTED: usize = 512 * 1024;
 

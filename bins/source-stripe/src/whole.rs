@@ -8,10 +8,7 @@ use url::form_urlencoded;
 use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::{CutList, Elements, Filling, Page, cut_lists, fill};
-use crate::page_size::PageSize;
-
-/// Bytes of a page of a list inside an object above which fewer elements are asked for.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
+use crate::page_size::{self, PageSize};
 
 /// A record line, as whole as it could be made.
 struct Completed {
@@ -106,7 +103,7 @@ async fn elements(
 ) -> Result<Vec<u8>, Failure> {
     let mut all = Elements { has_more: true, last_id: after.cloned(), ..Elements::default() };
     let read = |reply: &Reply| Ok((Elements::read(&reply.body)?, reply.body.len()));
-    let mut size = PageSize::new(PAGE_BYTES);
+    let mut size = PageSize::new(page_size::LARGE);
     while all.has_more {
         let call = call(place, list, size.limit(), all.last_id.as_deref())?;
         let (next, bytes) = match client.get(&size.bound(call), read).await {

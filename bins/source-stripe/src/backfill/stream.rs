@@ -6,16 +6,13 @@ use stripe_api::{ChildStream, KeyedStream, StreamFacts};
 
 use super::again::Terms;
 use crate::page::Page;
+use crate::page_size::{LARGE, MOST};
 use crate::ranges::{Position, RangeId, RangeSet, Seen, Span, StreamState, Window};
 
-/// Most objects a page may hold (<https://docs.stripe.com/api/pagination>).
-const PAGE: usize = 100;
 /// Parents a page may hold whose lists are read: a run that is cut off reads so many again.
 const PARENTS: usize = 50;
 /// Bytes a page is taken to have before one was seen.
 const FIRST_PAGE_BYTES: usize = 384 * 1024;
-/// Above this a stream's pages are made smaller.
-const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Objects that each part of a split range is expected to have at least: a split may cost a request.
 const LEAST_PART: f64 = 300.0;
 
@@ -128,7 +125,7 @@ impl StreamPlan {
         params: Vec<(String, String)>,
         left: Option<u64>,
     ) -> Self {
-        let (page_limit, page_bytes) = (PAGE, FIRST_PAGE_BYTES);
+        let (page_limit, page_bytes) = (MOST, FIRST_PAGE_BYTES);
         let (asked, started, ended, attempt) = (0, false, false, 0);
         let (fate, was_completed) = (Fate::Open, false);
         let (awaits_changes, is_known) = (false, false);
@@ -321,7 +318,7 @@ impl StreamPlan {
 
     fn next_limit(&self) -> usize {
         let left = self.left.filter(|_| self.keyed.is_none());
-        let left = left.map_or(PAGE, |left| usize::try_from(left).unwrap_or(PAGE));
+        let left = left.map_or(MOST, |left| usize::try_from(left).unwrap_or(MOST));
         self.page_limit.min(left).max(1)
     }
 
@@ -396,7 +393,7 @@ impl StreamPlan {
     pub(crate) fn too_large(&mut self, request: &PageRequest) {
         self.set.give_back(request.range);
         self.page_limit = self.page_limit.min(request.limit / 4).max(1);
-        self.page_bytes = self.page_bytes.max(LARGE_PAGE_BYTES);
+        self.page_bytes = self.page_bytes.max(LARGE);
     }
 
     fn astray(&self, why: &str) -> Error {
@@ -447,13 +444,13 @@ impl StreamPlan {
         }
         let is_full = page.len() >= self.page_limit;
         self.page_bytes = if is_full { page.bytes() } else { self.page_bytes.max(page.bytes()) };
-        if page.bytes() > LARGE_PAGE_BYTES {
+        if page.bytes() > LARGE {
             let object = page.bytes() / page.len().max(1);
-            self.page_limit = (LARGE_PAGE_BYTES / object.max(1)).clamp(1, PAGE);
+            self.page_limit = (LARGE / object.max(1)).clamp(1, MOST);
             self.page_bytes = object.saturating_mul(self.page_limit);
-        } else if is_full && self.page_limit < PAGE && page.bytes() <= LARGE_PAGE_BYTES / 4 {
+        } else if is_full && self.page_limit < MOST && page.bytes() <= LARGE / 4 {
             // Those that were large are behind it.
-            self.page_limit = self.page_limit.saturating_mul(2).min(PAGE);
+            self.page_limit = self.page_limit.saturating_mul(2).min(MOST);
             self.page_bytes = page.bytes().saturating_mul(2);
         }
     }

@@ -257,9 +257,10 @@ impl<T: Send + Sync + 'static> Changes<T> {
         for event in events {
             for key in self.keys(&event, backfill) {
                 is_ours = true;
-                let doubt = self.doubt_brought(&key, &event, is_prompt);
+                let changed = Changed::by(key, event.clone());
+                let doubt = self.doubt_brought(&changed, is_prompt);
                 let tickets = vec![Waiter::Bringer(Arc::clone(&bringer))];
-                let job = Job { key, event: event.clone(), doubt, tickets };
+                let job = Job { key: changed.key, event: changed.event, doubt, tickets };
                 drop(self.take_in_one(job, backfill, out).await?);
             }
         }
@@ -286,12 +287,11 @@ impl<T: Send + Sync + 'static> Changes<T> {
         keys
     }
 
-    fn doubt_brought(&mut self, key: &Key, event: &Event, is_prompt: bool) -> Option<Doubt> {
-        let is_late = !is_prompt && event.created < self.now().saturating_sub(LATE_SECONDS);
-        let late = (is_late && self.feeds.can_fetch(key.0)).then_some(Doubt::Late);
-        let ids = BTreeSet::from([event.id.clone()]);
-        let (key, event) = (key.clone(), event.clone());
-        self.doubt(&Changed { key, event, ids, is_tied: false }).max(late)
+    fn doubt_brought(&mut self, changed: &Changed, is_prompt: bool) -> Option<Doubt> {
+        let oldest = self.now().saturating_sub(LATE_SECONDS);
+        let is_late = !is_prompt && changed.event.created < oldest;
+        let late = (is_late && self.feeds.can_fetch(changed.key.0)).then_some(Doubt::Late);
+        self.doubt(changed).max(late)
     }
 
     /// An event that could not be understood.

@@ -24,6 +24,14 @@ pub(crate) struct Changed {
     pub(crate) is_tied: bool,
 }
 
+impl Changed {
+    /// By one event.
+    pub(crate) fn by(key: Key, event: Event) -> Self {
+        let ids = BTreeSet::from([event.id.clone()]);
+        Self { key, event, ids, is_tied: false }
+    }
+}
+
 /// A property that holds children that are a stream of their own, by stream of the run.
 pub(crate) type ChildLists = BTreeMap<usize, Vec<String>>;
 
@@ -37,8 +45,7 @@ pub(crate) fn collapse(
     for (key, event) in events {
         let Some(newest) = found.get_mut(&key) else {
             order.push(key.clone());
-            let ids = BTreeSet::from([event.id.clone()]);
-            found.insert(key.clone(), Changed { key, event, ids, is_tied: false });
+            found.insert(key.clone(), Changed::by(key, event));
             continue;
         };
         let lists = lists.get(&key.0).map(Vec::as_slice).unwrap_or_default();

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::summary;
+use crate::page::RawList;
 
 /// The type that ends so tells the end of an object.
 const DELETED: &str = ".deleted";
@@ -135,18 +136,6 @@ pub(crate) struct EventPage {
     pub(crate) has_more: bool,
 }
 
-#[derive(Deserialize)]
-struct Listed<'a> {
-    #[serde(borrow)]
-    data: Vec<&'a RawValue>,
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    id: String,
-}
-
 impl EventPage {
     /// Reads a body. One event that is none does not spoil the others.
     ///
@@ -154,7 +143,7 @@ impl EventPage {
     ///
     /// When it is no list, or one that cannot be followed.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
-        let listed: Listed<'_> = serde_json::from_slice(body)
+        let listed: RawList<'_> = serde_json::from_slice(body)
             .map_err(|why| format!("JSON that is no list of events: {why}"))?;
         let mut page = Self { has_more: listed.has_more, ..Self::default() };
         for text in &listed.data {
@@ -166,8 +155,7 @@ impl EventPage {
                 }
             }
         }
-        let last = listed.data.last().map(|last| serde_json::from_str::<Identified>(last.get()));
-        page.last_id = last.and_then(Result::ok).map(|last| last.id);
+        page.last_id = listed.last_id();
         if page.has_more && page.last_id.is_none() {
             return Err("a list of events that goes on after an event without `id`".to_owned());
         }

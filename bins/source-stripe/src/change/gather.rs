@@ -8,10 +8,8 @@ use super::slices::{MOST_EVENTS, Slice};
 use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::Malformed;
-use crate::page_size::PageSize;
+use crate::page_size::{self, PageSize};
 
-/// Bytes of a page of events above which fewer are asked for.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that a slice may have before it is made shorter.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
@@ -49,7 +47,7 @@ pub(crate) async fn gather(
     slice: Slice,
 ) -> Result<Gathered, Failure> {
     let mut gathered = Gathered { begun: now(client), ..Gathered::default() };
-    let (mut size, mut bytes) = (PageSize::new(PAGE_BYTES), 0_usize);
+    let (mut size, mut bytes) = (PageSize::new(page_size::LARGE), 0_usize);
     let mut after: Option<String> = None;
     loop {
         let query = query(types, slice, size.limit(), after.as_deref());

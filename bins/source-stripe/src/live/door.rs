@@ -17,8 +17,6 @@ use super::delivery::{Delivery, Outcome, Via};
 use super::signature;
 use super::stripe_time::{Clock, StripeTime};
 
-/// The header that Stripe signs with.
-const SIGNATURE: &str = "stripe-signature";
 /// The path that says whether we listen.
 const HEALTH: &str = "/health";
 
@@ -154,7 +152,7 @@ impl Door {
     async fn take(&self, request: Request<Incoming>) -> Result<Outcome, Reply> {
         let (head, body) = request.into_parts();
         let Whole { bytes, _share } = body::read(body, &self.room, self.bounds.body).await?;
-        let signed = head.headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+        let signed = head.headers.get(signature::HEADER).and_then(|value| value.to_str().ok());
         let signed = signature::signed_at(signed.unwrap_or_default(), &bytes, &self.secrets)
             .map_err(Reply::bad)?;
         let now = self.time.now(signed).await.ok_or_else(|| Reply::later("starting"))?;

@@ -8,6 +8,8 @@ use protocol::{Secret, Timestamp};
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
 
+/// The header that Stripe signs with.
+pub(crate) const HEADER: &str = "stripe-signature";
 /// How far the time of a signature may lie from Stripe's own, either way, in seconds.
 const TOLERANCE: u64 = 300;
 

@@ -22,8 +22,6 @@ use crate::client::Client;
 
 /// Events from stdin whose outcome is not known yet.
 const OPEN: usize = 256;
-/// The header that Stripe signs with.
-const SIGNATURE: &str = "stripe-signature";
 
 /// The latest state of the source as a whole that is confirmed; none before the first.
 pub(crate) type Confirmed = Option<Box<RawValue>>;
@@ -200,7 +198,8 @@ fn event(text: &str, secrets: &[Secret]) -> Result<Said, NotTaken> {
 
 /// The signature among headers: a text, or a list that begins with it.
 fn header(headers: &BTreeMap<String, Value>) -> Option<String> {
-    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(SIGNATURE))?;
+    let (_, value) =
+        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(signature::HEADER))?;
     let value = value.get(0).unwrap_or(value);
     value.as_str().map(str::to_owned)
 }

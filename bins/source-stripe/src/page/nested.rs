@@ -49,11 +49,21 @@ pub(crate) enum Filling {
     All(Vec<u8>),
 }
 
+/// A list as Stripe writes it, each element as its text.
 #[derive(Deserialize)]
-struct Shown<'a> {
+pub(crate) struct RawList<'a> {
+    /// The elements.
     #[serde(borrow)]
-    data: Vec<&'a RawValue>,
-    has_more: bool,
+    pub(crate) data: Vec<&'a RawValue>,
+    /// Whether it goes on.
+    pub(crate) has_more: bool,
+}
+
+impl RawList<'_> {
+    /// Id of the last element, if it has one.
+    pub(crate) fn last_id(&self) -> Option<String> {
+        self.data.last().and_then(|last| id(last))
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,10 +83,10 @@ impl Elements {
         let mut copier = Copier::new(text, text.len());
         copier.value()?;
         copier.end()?;
-        let shown: Shown<'_> = serde_json::from_slice(&copier.out)
+        let shown: RawList<'_> = serde_json::from_slice(&copier.out)
             .map_err(|_| Malformed::new("JSON that is no list with `data` and `has_more`"))?;
         let parts: Vec<&[u8]> = shown.data.iter().map(|part| part.get().as_bytes()).collect();
-        let last_id = shown.data.last().and_then(|last| id(last));
+        let last_id = shown.last_id();
         Ok(Self { text: parts.join(&b','), last_id, has_more: shown.has_more })
     }
 

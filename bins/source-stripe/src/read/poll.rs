@@ -140,8 +140,8 @@ impl Reading<'_> {
                 }
             }
             News::Made(made) => {
-                let parts = (&mut self.backfill, &mut *self.out);
-                let (bringers, failed) = self.changes.take_in_made(*made, parts.0, parts.1).await?;
+                let (backfill, out) = (&mut self.backfill, &mut *self.out);
+                let (bringers, failed) = self.changes.take_in_made(*made, backfill, out).await?;
                 match failed {
                     // Whoever brought the event is told nothing, and brings it again.
                     Some((stream, failure)) => self.object_failed(stream, failure).await,
