@@ -27,7 +27,7 @@ pub(super) async fn find<C: Connected>(
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, Error> {
     let statements = &part.writer.statements;
-    let chunks = items.chunks(ROWS).map(async |items| {
+    let asked = items.chunks(ROWS).map(async |items| {
         let keys = key_columns(items);
         let alone = varying(&keys).and_then(|n| Some((n, statements.lookup_by.get(n)?)));
         match alone {
@@ -35,8 +35,7 @@ pub(super) async fn find<C: Connected>(
             None => ask(client, part, &statements.lookup, &keys).await,
         }
     });
-    let found = try_join_all(chunks).await.map_err(|error| part.failed(&error))?;
-    Ok(found.into_iter().flatten().collect())
+    in_order(part, asked).await
 }
 
 /// The same, and the rows are locked.
@@ -46,11 +45,20 @@ pub(super) async fn lock<C: Connected>(
     items: &[Item<'_>],
 ) -> Result<Vec<Option<Stored>>, Error> {
     let text = &part.writer.statements.lock;
-    let chunks = items.chunks(ROWS).map(async |items| {
-        let keys = key_columns(items);
-        ask(client, part, text, &keys).await
-    });
-    let found = try_join_all(chunks).await.map_err(|error| part.failed(&error))?;
+    let asked =
+        items.chunks(ROWS).map(async |items| ask(client, part, text, &key_columns(items)).await);
+    in_order(part, asked).await
+}
+
+/// The answers to questions that are all under way at once.
+async fn in_order<A>(
+    part: &Part<'_>,
+    asked: impl Iterator<Item = A>,
+) -> Result<Vec<Option<Stored>>, Error>
+where
+    A: Future<Output = Result<Vec<Option<Stored>>, tokio_postgres::Error>>,
+{
+    let found = try_join_all(asked).await.map_err(|error| part.failed(&error))?;
     Ok(found.into_iter().flatten().collect())
 }
 
