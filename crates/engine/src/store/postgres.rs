@@ -259,12 +259,10 @@ impl PostgresStore {
         let failed = |source| pg::Error::query("writing `_sync_state`", &source);
         let (schema, id) = (self.schema.clone(), self.pipeline.clone());
         let statement = format!(
-            "WITH kept AS ({}), \
-             saved AS (INSERT INTO {schema}._sync_state (sync_id, stream, state, updated_at) \
-             SELECT $1, name, data::jsonb, now() \
-             FROM kept, unnest($3::text[], $4::text[]) AS s (name, data) {REPLACE}) \
+            "WITH kept AS ({}), saved AS ({}) \
              SELECT set_config('synchronous_commit', 'off', true) FROM kept",
-            keeping(&schema)
+            keeping(&schema),
+            saving(&schema, "kept, unnest($3::text[], $4::text[])")
         );
         let values: [(&(dyn ToSql + Sync), Type); 4] = [
             (&id, Type::TEXT),
@@ -296,11 +294,7 @@ impl PostgresStore {
         {
             return Ok(false);
         }
-        let statement = format!(
-            "INSERT INTO {schema}._sync_state (sync_id, stream, state, updated_at) \
-             SELECT $1, name, data::jsonb, now() FROM unnest($2::text[], $3::text[]) AS s (name, data) \
-             {REPLACE}"
-        );
+        let statement = saving(&schema, "unnest($2::text[], $3::text[])");
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&id, Type::TEXT), (&names, Type::TEXT_ARRAY), (&states, Type::TEXT_ARRAY)];
         transaction.query_typed(&statement, &values).await.map_err(failed)?;
@@ -312,9 +306,16 @@ impl PostgresStore {
     }
 }
 
-/// What is known of a stream gives way to what is newer.
-const REPLACE: &str = "ON CONFLICT (sync_id, stream) \
-                       DO UPDATE SET state = EXCLUDED.state, updated_at = EXCLUDED.updated_at";
+/// Writes states of pipeline `$1`, of which `from` gives names and data last; what is known of a
+/// stream gives way.
+fn saving(schema: &Ident, from: &str) -> String {
+    format!(
+        "INSERT INTO {schema}._sync_state (sync_id, stream, state, updated_at) \
+         SELECT $1, name, data::jsonb, now() FROM {from} AS s (name, data) \
+         ON CONFLICT (sync_id, stream) \
+         DO UPDATE SET state = EXCLUDED.state, updated_at = EXCLUDED.updated_at"
+    )
+}
 
 /// Takes `schema` out of the parameters of a URL.
 fn split_schema(url: &str) -> (String, String) {
