@@ -34,6 +34,12 @@ pub(crate) const ALL: [&str; 6] = [
     "destination-shelf",
 ];
 
+/// What a connector says of itself.
+pub(crate) async fn spec(name: &str) -> Value {
+    let run = Program::named(name).arg("spec").run("").await.expect_code(0);
+    run.of_type("spec").pop().unwrap()["spec"].clone()
+}
+
 impl Connector {
     pub(crate) async fn named(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -89,12 +95,6 @@ impl Connector {
 
     pub(crate) fn is_source(&self) -> bool {
         self.name.starts_with("source-")
-    }
-
-    /// What it says of itself.
-    pub(crate) async fn spec(&self) -> Value {
-        let run = self.command("spec").run("").await.expect_code(0);
-        run.of_type("spec").pop().unwrap()["spec"].clone()
     }
 
     /// The program with a command.

@@ -4,19 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use testkit::program::Program;
 
+use crate::connector::{ALL, spec};
+
 const DOCUMENTS: [(&str, &str); 4] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/operations.md", include_str!("../../docs/operations.md")),
     ("docs/protocol.md", include_str!("../../docs/protocol.md")),
     ("docs/add-a-connector.md", include_str!("../../docs/add-a-connector.md")),
 ];
-const PROGRAMS: [&str; 5] = [
-    "sync-engine",
-    "source-stripe",
-    "destination-postgres",
-    "destination-sqlite",
-    "destination-sheets",
-];
+const ENGINE: &str = "sync-engine";
 
 /// A program with its subcommands, and the flags that follow.
 type CommandLine = (Vec<String>, BTreeSet<String>);
@@ -46,7 +42,7 @@ fn command_lines(fragment: &str) -> Vec<CommandLine> {
     for part in fragment.split(['|', ';', '#', '>', '&']) {
         let mut words = part.split_whitespace().skip_while(|word| {
             let name = word.rsplit('/').next().unwrap_or_default();
-            !PROGRAMS.contains(&name)
+            name != ENGINE && !ALL.contains(&name)
         });
         let Some(program) = words.next() else { continue };
         let name = program.rsplit('/').next().unwrap_or_default().to_owned();
@@ -73,11 +69,10 @@ async fn help(command: &[String]) -> BTreeSet<String> {
 /// The keys of every connector's configuration, as flags of the engine.
 async fn keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for name in PROGRAMS.into_iter().skip(1) {
-        let run = Program::named(name).arg("spec").run("").await.expect_code(0);
+    for name in ALL {
         let side = if name.starts_with("source-") { "source" } else { "destination" };
-        let spec = run.of_type("spec").pop().unwrap();
-        let properties = spec["spec"]["config"]["properties"].as_object().unwrap();
+        let spec = spec(name).await;
+        let properties = spec["config"]["properties"].as_object().unwrap();
         keys.extend(properties.keys().map(|key| format!("--{side}.{key}")));
     }
     keys
@@ -107,10 +102,9 @@ async fn every_command_that_a_document_shows_is_taken() {
 
 #[tokio::test]
 async fn every_key_of_a_configuration_says_what_it_is() {
-    for name in PROGRAMS.into_iter().skip(1) {
-        let run = Program::named(name).arg("spec").run("").await.expect_code(0);
-        let spec = run.of_type("spec").pop().unwrap();
-        for (key, schema) in spec["spec"]["config"]["properties"].as_object().unwrap() {
+    for name in ALL {
+        let spec = spec(name).await;
+        for (key, schema) in spec["config"]["properties"].as_object().unwrap() {
             let text = schema["description"].as_str().unwrap_or_default();
             assert!(text.len() >= 10, "{name}: `{key}` has no description");
         }
