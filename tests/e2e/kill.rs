@@ -1,7 +1,8 @@
 //! SIGKILL of any of the three in the middle; the same command again ends equal to the oracle.
 
+use serde_json::json;
 use testkit::family;
-use testkit::postgres::Cluster;
+use testkit::postgres::{Cluster, Database};
 use testkit::program::{Running, Signal};
 use testkit::stripe::FakeStripe;
 
@@ -108,4 +109,58 @@ async fn ctrl_c_stops_with_the_state_saved() {
     sync().run("").await.expect_code(0);
     let streams: Vec<String> = STREAMS.split(',').map(str::to_owned).collect();
     copy.assert_equals(&stripe, &streams).await;
+}
+
+/// Returns once a statement waits for a lock.
+async fn until_something_waits(database: &Database<'_>) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while database.value(waiting).await == "0" {}
+}
+
+/// Ends those who wait for a lock, once there are any.
+async fn end_who_waits(database: &Database<'_>) {
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while database.value(end).await == "0" {}
+}
+
+/// While somebody has the lock.
+const NO_STATE_IS_SAVED: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+    'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'; \
+    CREATE TRIGGER wait BEFORE INSERT ON stripe._sync_state FOR EACH ROW EXECUTE FUNCTION wait()";
+
+/// Where changes are read from is known before there are rows: of what was deleted after the death
+/// of the first call the lists say nothing any more.
+#[tokio::test]
+async fn what_was_deleted_after_a_first_call_that_died_at_once_is_deleted_in_the_copy() {
+    let cluster = Cluster::shared();
+    let database = cluster.create_database().await;
+    let copy = Copy::Postgres(&database);
+    let stripe = FakeStripe::start(["--objects", "customers=90,products=1"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let sync = |streams: &str| {
+        let hard = ["--streams", streams, "--destination.deletes", "hard"];
+        copy.sync(&stripe, folder.path()).args(hard)
+    };
+    // Tables for states, no state, and none can be saved.
+    sync("products").run("").await.expect_code(0);
+    database.execute("DELETE FROM stripe._sync_state").await;
+    database.execute(NO_STATE_IS_SAVED).await;
+    let client = database.client().await;
+    client.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
+    let running = sync("customers").start();
+    let id = running.id();
+    until_something_waits(&database).await;
+    running.signal(Signal::KILL);
+    drop(running.finish().await);
+    assert_no_child_of(id).await;
+    end_who_waits(&database).await;
+    client.close().await;
+
+    let (gone, _) = stripe.oracle("customers").await.pop_first().unwrap();
+    stripe.change(&[json!({"stream": "customers", "do": "delete", "id": gone})]).await;
+    stripe.advance(100).await;
+    sync("customers").run("").await.expect_code(0);
+    copy.assert_equals(&stripe, &["customers".to_owned()]).await;
 }

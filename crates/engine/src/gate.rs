@@ -34,6 +34,9 @@ pub struct Gate {
     strangers: BTreeMap<String, u64>,
     told: BTreeSet<String>,
     state_count: u64,
+    /// Whether a state of the source as a whole has come.
+    has_global: bool,
+    opening: Option<StateMessage>,
     mismatches: Vec<String>,
     failure: Option<ConnectionStatus>,
     notes: Vec<Note>,
@@ -90,6 +93,8 @@ impl Gate {
             strangers: BTreeMap::new(),
             told: BTreeSet::new(),
             state_count: 0,
+            has_global: false,
+            opening: None,
             mismatches: Vec::new(),
             failure: None,
             notes: Vec::new(),
@@ -161,6 +166,11 @@ impl Gate {
     /// States passed on since the last call, in order.
     pub fn take_states(&mut self) -> Vec<Passed> {
         std::mem::take(&mut self.states)
+    }
+
+    /// The first state of the source as a whole, if no record came before it; given once.
+    pub fn take_opening(&mut self) -> Option<StateMessage> {
+        self.opening.take()
     }
 
     /// Records passed on, by stream.
@@ -243,6 +253,10 @@ impl Gate {
                 ));
             }
             self.check_flow(stream, phase, "a state");
+        }
+        if state.scope == StateScope::Global && !std::mem::replace(&mut self.has_global, true) {
+            let is_opening = self.streams.values().all(|passage| passage.passed == 0);
+            self.opening = is_opening.then(|| state.clone());
         }
         let (scope, data) = (state.scope.clone(), state.data.clone());
         self.states.push(Passed { scope, data, records });
@@ -412,6 +426,27 @@ mod tests {
         assert_eq!(pass(&mut gate, state), "");
         assert_eq!(gate.dropped()["x"], 4);
         assert_eq!(warnings(&mut gate).len(), 1);
+    }
+
+    #[test]
+    fn a_source_opens_with_the_first_global_state_unless_a_record_came_before_it() {
+        let global = |n: u8| {
+            format!(
+                r#"{{"type":"source_state","source_state":{{"state_type":"global","data":{n}}}}}"#
+            )
+        };
+        let opened = |lines: &[&str]| {
+            let mut gate = gate();
+            for line in lines {
+                pass(&mut gate, line);
+            }
+            let data = |state: StateMessage| state.data.get().to_owned();
+            (gate.take_opening().map(data), gate.take_opening().is_some())
+        };
+        let first = (Some("1".to_owned()), false);
+        assert_eq!(opened(&[START, &global(1), &global(2), RECORD, &global(3)]), first);
+        assert_eq!(opened(&[START, RECORD, &global(1)]), (None, false));
+        assert_eq!(opened(&[START, RECORD]), (None, false));
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub async fn read(
     let gate = Gate::new(&catalog, &format!("source/{}", source.config.connector_type));
     let gate = if job.follow { gate.following() } else { gate };
     let (sender, mut notes) = mpsc::channel(256);
-    let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
+    let reports =
+        Reports { notes: sender, activity: Arc::default(), sent: Arc::default(), openings: None };
     let mut pumping = JoinSet::new();
     pumping.spawn(pump(stdout, gate, out, reports, host.now));
     let listener = host.launcher.listener.clone();
@@ -74,7 +75,7 @@ pub async fn read(
     }
     match pumped.end {
         PumpEnd::Garbled(why) => Err(connector.failure(Class::Internal, "garbled", why)),
-        PumpEnd::Closed => Ok(()),
+        PumpEnd::Closed | PumpEnd::Unsaved => Ok(()),
         PumpEnd::Clean | PumpEnd::Cut(_) if end.is_clean() => Ok(()),
         PumpEnd::Clean | PumpEnd::Cut(_) => Err(ended(connector, end)),
     }

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use protocol::ndjson::{FrameError, Reader};
-use protocol::{Timestamp, excerpt};
+use protocol::{StateMessage, Timestamp, excerpt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::{Gate, Note};
 use crate::sent::Sent;
@@ -29,6 +29,8 @@ pub(crate) enum PumpEnd {
     Garbled(String),
     /// The destination takes no more.
     Closed,
+    /// What the source opened with could not be saved: nothing of it may go on.
+    Unsaved,
 }
 
 /// A pump that stopped.
@@ -62,6 +64,19 @@ pub(crate) struct Reports {
     pub(crate) activity: Arc<Activity>,
     /// The states among it.
     pub(crate) sent: Arc<Sent>,
+    /// What the source opens with, where somebody saves it.
+    pub(crate) openings: Option<mpsc::Sender<Opening>>,
+}
+
+/// A state of the source as a whole that no record came before: it covers nothing that has yet to
+/// become durable. It is saved before a record goes on, so that whoever dies leaves no rows of which
+/// nobody knows from when on their changes have to be read.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// The state.
+    pub(crate) state: StateMessage,
+    /// Told once it is saved, dropped when it cannot be.
+    pub(crate) saved: oneshot::Sender<()>,
 }
 
 /// Runs until either side ends, then closes both pipes.
@@ -79,15 +94,22 @@ pub(crate) async fn pump(
             Filled::End(end) => break end,
         }
         reports.activity.taken.fetch_add(1, Relaxed);
-        if !deliver(&mut gate, &mut chunk, &mut to, &reports).await {
-            break PumpEnd::Closed;
+        if let Err(end) = deliver(&mut gate, &mut chunk, &mut to, &reports).await {
+            break end;
         }
     };
     // What came before a bad line is good, and goes on.
-    let delivered =
-        end == PumpEnd::Closed || deliver(&mut gate, &mut chunk, &mut to, &reports).await;
-    let closed = to.shutdown().await.is_ok();
-    let end = if end == PumpEnd::Clean && !(delivered && closed) { PumpEnd::Closed } else { end };
+    let delivered = match end {
+        PumpEnd::Closed | PumpEnd::Unsaved => Ok(()),
+        PumpEnd::Clean | PumpEnd::Cut(_) | PumpEnd::Garbled(_) => {
+            deliver(&mut gate, &mut chunk, &mut to, &reports).await
+        }
+    };
+    let closed = to.shutdown().await.map_err(|_broken| PumpEnd::Closed);
+    let end = match (end, delivered.and(closed)) {
+        (PumpEnd::Clean, Err(why)) => why,
+        (end, _) => end,
+    };
     Pumped { gate, end }
 }
 
@@ -123,16 +145,19 @@ async fn fill(
     }
 }
 
-/// Says what was noticed and what comes, then writes the chunk; says whether it could be written.
+/// Says what was noticed and what comes, then writes the chunk.
 async fn deliver(
     gate: &mut Gate,
     chunk: &mut Vec<u8>,
     to: &mut (impl AsyncWrite + Unpin),
     reports: &Reports,
-) -> bool {
+) -> Result<(), PumpEnd> {
     for note in gate.take_notes() {
         // Nobody hears it when the run is being torn down.
         reports.notes.send(note).await.ok();
+    }
+    if let Some(state) = gate.take_opening() {
+        save(state, reports).await?;
     }
     reports.sent.push(gate.take_states());
     let activity = &reports.activity;
@@ -144,24 +169,42 @@ async fn deliver(
     chunk.clear();
     // One huge record must not stay as memory.
     chunk.shrink_to(CHUNK.saturating_mul(2));
-    written
+    if written { Ok(()) } else { Err(PumpEnd::Closed) }
+}
+
+/// Waits until what the source opened with is saved.
+async fn save(state: StateMessage, reports: &Reports) -> Result<(), PumpEnd> {
+    let Some(openings) = &reports.openings else { return Ok(()) };
+    let (saved, told) = oneshot::channel();
+    let opening = Opening { state, saved };
+    openings.send(opening).await.map_err(|_nobody| PumpEnd::Unsaved)?;
+    told.await.map_err(|_never| PumpEnd::Unsaved)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
 
-    async fn pumped(input: &str) -> (PumpEnd, String) {
+    fn gate() -> Gate {
         let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "u"});
         let catalog = serde_json::from_value(json!({"streams": [{"stream": stream}]})).unwrap();
-        let gate = Gate::new(&catalog, "source/test");
-        let (sender, mut receiver) = mpsc::channel(64);
+        Gate::new(&catalog, "source/test")
+    }
+
+    fn reports() -> (Reports, mpsc::Receiver<Note>, mpsc::Receiver<Opening>) {
+        let ((notes, noted), (openings, opened)) = (mpsc::channel(64), mpsc::channel(1));
+        let (activity, sent) = (Arc::default(), Arc::default());
+        (Reports { notes, activity, sent, openings: Some(openings) }, noted, opened)
+    }
+
+    async fn pumped(input: &str) -> (PumpEnd, String) {
+        let (reports, mut receiver, _openings) = reports();
         let mut out = Vec::new();
         let from = Reader::new(input.as_bytes());
-        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
-        let pumped = pump(from, gate, &mut out, reports, || Timestamp::EPOCH).await;
+        let pumped = pump(from, gate(), &mut out, reports, || Timestamp::EPOCH).await;
         while receiver.recv().await.is_some() {}
         (pumped.end, String::from_utf8(out).unwrap())
     }
@@ -190,16 +233,51 @@ mod tests {
 
     #[tokio::test]
     async fn a_destination_that_has_gone_stops_the_pump() {
-        let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "u"});
-        let catalog = serde_json::from_value(json!({"streams": [{"stream": stream}]})).unwrap();
         let (near, far) = tokio::io::duplex(16);
         drop(far);
-        let (sender, _receiver) = mpsc::channel(64);
+        let (reports, _notes, _openings) = reports();
         let input = format!("{GOOD}\n").repeat(3);
         let from = Reader::new(input.as_bytes());
-        let gate = Gate::new(&catalog, "source/test");
-        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
-        let pumped = pump(from, gate, near, reports, || Timestamp::EPOCH).await;
+        let pumped = pump(from, gate(), near, reports, || Timestamp::EPOCH).await;
         assert_eq!(pumped.end, PumpEnd::Closed);
+    }
+
+    const OPENING: &str =
+        r#"{"type":"source_state","source_state":{"state_type":"global","data":7}}"#;
+
+    /// What came out while the opening was not saved, and how it ended once it `is_saved` or not.
+    async fn opened(is_saved: bool) -> (String, PumpEnd, String) {
+        let (reports, _notes, mut openings) = reports();
+        let (near, mut far) = tokio::io::duplex(1024);
+        let input = format!("{OPENING}\n{GOOD}\n");
+        let from = Reader::new(input.as_bytes());
+        let pumping = pump(from, gate(), near, reports, || Timestamp::EPOCH);
+        let heard = async {
+            let Opening { state, saved } = openings.recv().await.unwrap();
+            assert_eq!(state.data.get(), "7");
+            let mut early = [0; 1024];
+            let count = tokio::select! {
+                biased;
+                count = far.read(&mut early) => count.unwrap(),
+                () = std::future::ready(()) => 0,
+            };
+            if is_saved {
+                saved.send(()).unwrap();
+            } else {
+                drop(saved);
+            }
+            let mut rest = String::new();
+            far.read_to_string(&mut rest).await.unwrap();
+            (String::from_utf8(early[..count].to_vec()).unwrap(), rest)
+        };
+        let (pumped, (early, rest)) = tokio::join!(pumping, heard);
+        (early, pumped.end, rest)
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_on_before_what_the_source_opened_with_is_saved() {
+        let whole = format!("{OPENING}\n{GOOD}\n");
+        assert_eq!(opened(true).await, (String::new(), PumpEnd::Clean, whole));
+        assert_eq!(opened(false).await, (String::new(), PumpEnd::Unsaved, String::new()));
     }
 }

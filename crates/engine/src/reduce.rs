@@ -75,6 +75,14 @@ impl Run {
         }
     }
 
+    /// Takes in what the source opens with, before any record: there is nothing that a destination
+    /// would have to confirm first. Rows will depend on it, so that it is saved as what is kept of
+    /// the pipeline is: no crash of the store's server may forget it.
+    pub(crate) fn open(&mut self, state: &StateMessage) {
+        self.keep(state);
+        self.unsaved.pipeline = true;
+    }
+
     /// Takes in a record that the destination echoed at `ts`.
     pub fn fold_echo(&mut self, stream: &str, ts: Timestamp) {
         progress::fold_echo(&mut self.state.sync_run.progress, stream, ts);

@@ -63,6 +63,9 @@ impl<C: Client> Leg<'_, '_, C> {
         // a closed pipe.
         let early = self.pumped.is_none();
         if early {
+            // Nobody saves any more what the pump may be waiting for.
+            self.openings.close();
+            while self.openings.try_recv().is_ok() {}
             self.source.terminate();
             let pumped = timeout(GRACE, self.pumping.join_next()).await;
             self.pumped = pumped.ok().flatten().and_then(Result::ok);

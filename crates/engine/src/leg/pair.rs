@@ -23,7 +23,7 @@ use crate::heard::Heard;
 use crate::job::Host;
 use crate::limits::Reached;
 use crate::prepare::Plan;
-use crate::pump::{Activity, PumpEnd, Pumped, Reports, pump};
+use crate::pump::{Activity, Opening, PumpEnd, Pumped, Reports, pump};
 use crate::reduce::Run;
 use crate::sent::Sent;
 use crate::stop::{Stop, StopCause, StopReceiver};
@@ -44,6 +44,7 @@ pub(crate) struct Leg<'l, 'd, C> {
     pub(super) source: Child,
     pub(super) destination: Child,
     pub(super) notes: mpsc::Receiver<Note>,
+    pub(super) openings: mpsc::Receiver<Opening>,
     pub(super) pumping: JoinSet<Pumped>,
     /// The way back to a source that wants to know what was confirmed, and what is on it next.
     pub(super) acks: Option<Acks>,
@@ -76,6 +77,7 @@ pub(crate) struct Leg<'l, 'd, C> {
 enum Step {
     Asked(Stop),
     Noted(Note),
+    Opened(Opening),
     Pumped(Box<Option<Pumped>>),
     TooLong,
     Drained,
@@ -102,6 +104,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         let gate = if plan.follow { gate.following() } else { gate };
         let acks = source.take_stdin().map(Acks::start);
         let (sender, notes) = mpsc::channel(256);
+        let (opened, openings) = mpsc::channel(1);
         let mut pumping = JoinSet::new();
         let (from, to, out) =
             (source.take_stdout(), destination.take_stdin(), destination.take_stdout());
@@ -114,8 +117,12 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             ));
         };
         let (activity, sent) = (Arc::<Activity>::default(), Arc::<Sent>::default());
-        let reports =
-            Reports { notes: sender, activity: Arc::clone(&activity), sent: Arc::clone(&sent) };
+        let reports = Reports {
+            notes: sender,
+            activity: Arc::clone(&activity),
+            sent: Arc::clone(&sent),
+            openings: Some(opened),
+        };
         pumping.spawn(pump(from, gate, to, reports, host.now));
         let watch = Watch::new(plan.stall, Instant::now(), Seen::default());
         let mut ticks = interval(TICK);
@@ -128,6 +135,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             source,
             destination,
             notes,
+            openings,
             pumping,
             acks,
             confirmed: Vec::new(),
@@ -161,6 +169,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             match self.next(&mut out, stop).await {
                 Step::Asked(asked) => self.asked(asked),
                 Step::Noted(note) => self.noted(note).await,
+                Step::Opened(opening) => self.opened(opening).await,
                 Step::Pumped(pumped) => self.pump_ended(*pumped),
                 Step::TooLong => {
                     self.deadline = None;
@@ -201,6 +210,7 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             biased;
             asked = stop.changed() => Step::Asked(asked),
             Some(note) = self.notes.recv() => Step::Noted(note),
+            Some(opening) = self.openings.recv() => Step::Opened(opening),
             Some(pumped) = self.pumping.join_next() => Step::Pumped(Box::new(pumped.ok())),
             () = too_long => Step::TooLong,
             () = drained => Step::Drained,
@@ -278,6 +288,16 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
         self.heard.note(&note);
         if let Note::Warning(text) = note {
             self.desk.log(Level::Warn, text).await;
+        }
+    }
+
+    /// Saves what the source opens with, and lets its records go on.
+    async fn opened(&mut self, Opening { state, saved }: Opening) {
+        self.run.open(&state);
+        self.desk.settle(self.run).await;
+        if self.desk.broken().is_none() {
+            // A pump that has ended waits for nothing.
+            saved.send(()).ok();
         }
     }
 

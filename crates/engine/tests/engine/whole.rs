@@ -128,3 +128,16 @@ async fn more_than_fits_a_pipe_arrives_whole() {
     assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
     assert_eq!(client.of("eof")[0]["run_progress"]["streams"]["a"]["record_count"], 3000);
 }
+
+#[tokio::test]
+async fn what_a_source_opens_with_is_saved_before_a_record_reaches_the_destination() {
+    let read = format!("state_global '{{\"from\":7}}'\n{GOOD_READ}");
+    let mut house = House::new(&read, ECHO);
+    let write = r#"while read -r line; do case "$line" in *'"type":"record"'*) grep -q '"from":7' FOLDER/state.json || exit 9;; esac; printf '%s\n' "$line"; done"#;
+    let write = write.replace("FOLDER", house.folder().to_str().unwrap());
+    house.script(Role::Destination, &format!("setup) exit;;\nwrite) {write};;"));
+    let (outcome, _) = house.run().await;
+    assert_eq!(outcome.exit, exit::OK, "{:?}", outcome.ending);
+    let state = outcome.eof.ending_state.unwrap().source;
+    assert_eq!(state.global.unwrap().get(), r#"{"g":1}"#);
+}
