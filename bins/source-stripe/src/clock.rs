@@ -6,7 +6,7 @@ use protocol::Timestamp;
 
 /// How much older than its request a page is taken to be: a list may lag behind the truth, and no
 /// page may beat an event that it does not contain.
-const LIST_LAG_SECONDS: i64 = 10;
+pub(crate) const LIST_LAG_SECONDS: i64 = 10;
 
 /// What is known of Stripe's time against our own monotonic clock.
 ///

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::feed::{Doubt, Feeds, Goes, Rules, Takes};
 use super::gather::{Told, now};
 use super::jobs::{Job, Jobs, Made};
-use super::make::{Maker, Mould};
+use super::make::{Maker, Mould, Records};
 use super::memory::Memory;
 use super::places::GlobalState;
 use super::polled::SliceUnderWay;
@@ -42,7 +42,7 @@ pub(crate) struct Changes<T> {
     pub(super) overlap: i64,
     maker: Maker,
     moulds: Vec<Mould>,
-    jobs: Jobs<Waiter<T>>,
+    pub(super) jobs: Jobs<Waiter<T>>,
     /// Streams with records that no state covers yet.
     touched: BTreeSet<usize>,
     /// Objects whose records were emitted so far.
@@ -122,9 +122,14 @@ impl<T: Send + Sync + 'static> Changes<T> {
         }
     }
 
-    /// Whether records of objects are being made.
+    /// Whether records of objects are being made for somebody.
     pub(crate) fn is_making(&self) -> bool {
-        !self.jobs.is_empty()
+        !self.jobs.is_idle()
+    }
+
+    /// Whether objects are to be read again because lists inside them may have lagged.
+    pub(crate) fn is_unsure(&self) -> bool {
+        !self.jobs.is_sure()
     }
 
     /// Stripe's time, unix seconds.
@@ -218,25 +223,29 @@ impl<T: Send + Sync + 'static> Changes<T> {
         backfill: &mut Backfill,
         out: &mut Emitter,
     ) -> Result<(Vec<T>, Option<(usize, Failure)>), Error> {
-        let Made { job, page } = made;
+        let Made { mut job, records } = made;
         let mut bringers = Vec::new();
-        for ticket in job.tickets {
+        for ticket in std::mem::take(&mut job.tickets) {
             match (ticket, &mut self.slice) {
                 (Waiter::Slice, Some(slice)) => slice.left = slice.left.saturating_sub(1),
                 (Waiter::Slice, None) => {}
                 (Waiter::Bringer(bringer), _) => bringers.extend(Arc::into_inner(bringer)),
             }
         }
-        match page {
-            Ok(page) => {
+        let index = job.key.0;
+        match records {
+            Ok(Records { page, may_lag }) => {
                 if let Some(doubt) = job.doubt {
                     self.tally.fetch(doubt);
-                    self.memory.settle(Some(job.key.0), &job.event);
+                    self.memory.settle(Some(index), &job.event);
                 }
-                self.emit(job.key.0, &page, backfill, out).await?;
+                self.emit(index, &page, backfill, out).await?;
+                if may_lag {
+                    self.jobs.add_again(job, self.feeds.can_fetch(index));
+                }
                 Ok((bringers, None))
             }
-            Err(failure) => Ok((bringers, Some((job.key.0, failure)))),
+            Err(failure) => Ok((bringers, Some((index, failure)))),
         }
     }
 
@@ -259,8 +268,7 @@ impl<T: Send + Sync + 'static> Changes<T> {
                 is_ours = true;
                 let changed = Changed::by(key, event.clone());
                 let doubt = self.doubt_brought(&changed, is_prompt);
-                let tickets = vec![Waiter::Bringer(Arc::clone(&bringer))];
-                let job = Job { key: changed.key, event: changed.event, doubt, tickets };
+                let job = Job::of(changed, doubt, Waiter::Bringer(Arc::clone(&bringer)));
                 drop(self.take_in_one(job, backfill, out).await?);
             }
         }

@@ -8,12 +8,11 @@ use connector::Error;
 use protocol::Timestamp;
 use tokio::task::JoinSet;
 
-use super::collapse::Key;
+use super::collapse::{Changed, Key};
 use super::event::Event;
 use super::feed::Doubt;
-use super::make::{Maker, Mould};
+use super::make::{Maker, Mould, Records, SHOWN_SECONDS};
 use crate::errors::Failure;
-use crate::page::Page;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -23,6 +22,8 @@ const AT_ONCE: usize = 16;
 const TIED_MILLIS: i64 = 3_010;
 /// The same for an object of which an event came late.
 const LATE_MILLIS: i64 = 2_010;
+/// The same for an object whose lists may have lagged when it was read.
+const AGAIN_MILLIS: i64 = SHOWN_SECONDS * 1_000 + 10;
 
 /// An object to make records of.
 #[derive(Debug)]
@@ -35,6 +36,16 @@ pub(crate) struct Job<T> {
     pub(crate) doubt: Option<Doubt>,
     /// Who waits for it.
     pub(crate) tickets: Vec<T>,
+    /// Whether its records were made before, when lists inside the object may have lagged.
+    pub(crate) is_again: bool,
+}
+
+impl<T> Job<T> {
+    /// What happened to an object, for one that waits for it.
+    pub(crate) fn of(changed: Changed, doubt: Option<Doubt>, ticket: T) -> Self {
+        let Changed { key, event, .. } = changed;
+        Self { key, event, doubt, tickets: vec![ticket], is_again: false }
+    }
 }
 
 /// A job that was done.
@@ -42,7 +53,7 @@ pub(crate) struct Made<T> {
     /// The job.
     pub(crate) job: Job<T>,
     /// The records.
-    pub(crate) page: Result<Page, Failure>,
+    pub(crate) records: Result<Records, Failure>,
 }
 
 /// The jobs that wait and those under way.
@@ -50,12 +61,19 @@ pub(crate) struct Jobs<T> {
     waiting: BTreeMap<Key, Job<T>>,
     running: BTreeSet<Key>,
     tasks: JoinSet<Made<T>>,
+    /// Objects whose lists may have lagged when they were read, and the second of their event.
+    unsure: BTreeMap<Key, i64>,
 }
 
 impl<T: Send + 'static> Jobs<T> {
     /// None.
     pub(crate) fn new() -> Self {
-        Self { waiting: BTreeMap::new(), running: BTreeSet::new(), tasks: JoinSet::new() }
+        Self {
+            waiting: BTreeMap::new(),
+            running: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            unsure: BTreeMap::new(),
+        }
     }
 
     /// Whether something is asked about this object, or will be.
@@ -63,25 +81,35 @@ impl<T: Send + 'static> Jobs<T> {
         self.waiting.contains_key(key) || self.running.contains(key)
     }
 
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.tasks.is_empty()
+    /// Whether nobody waits for any.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tasks.is_empty() && self.waiting.values().all(|job| job.is_again)
+    }
+
+    /// Whether every object was read when its lists showed all that its event tells.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.unsure.is_empty()
+    }
+
+    /// The second of the oldest event of an object that is to be read again.
+    pub(crate) fn oldest_unsure(&self) -> Option<i64> {
+        self.unsure.values().min().copied()
     }
 
     /// Adds a job. One that waits for the same object is joined with it: the newer event counts,
     /// and two of one second are not trusted. `can_fetch` says whether the object can be asked for.
     pub(crate) fn add(&mut self, mut job: Job<T>, can_fetch: bool) {
-        if let Some(mut other) = self.waiting.remove(&job.key) {
-            let is_tied =
-                other.event.created == job.event.created && other.event.id != job.event.id;
-            job.doubt =
-                job.doubt.max(other.doubt).max((is_tied && can_fetch).then_some(Doubt::Tied));
-            job.tickets.append(&mut other.tickets);
-            if other.event.created > job.event.created {
-                job.event = other.event;
-            }
+        if let Some(other) = self.waiting.remove(&job.key) {
+            job = joined(job, other, can_fetch);
         }
         self.waiting.insert(job.key.clone(), job);
+    }
+
+    /// The lists of an object may have lagged when it was read: it is read again once they show what
+    /// its event tells, if nothing else has it read until then.
+    pub(crate) fn add_again(&mut self, job: Job<T>, can_fetch: bool) {
+        self.unsure.insert(job.key.clone(), job.event.created);
+        self.add(Job { tickets: Vec::new(), is_again: true, ..job }, can_fetch);
     }
 
     /// Begins what may be begun at `now` of Stripe's clock; how long until more may be.
@@ -117,8 +145,8 @@ impl<T: Send + 'static> Jobs<T> {
         self.running.insert(key.clone());
         let maker = maker.clone();
         self.tasks.spawn(async move {
-            let page = maker.make(&mould, &job.event, job.doubt).await;
-            Made { job, page }
+            let records = maker.make(&mould, &job.event, job.doubt).await;
+            Made { job, records }
         });
     }
 
@@ -132,6 +160,7 @@ impl<T: Send + 'static> Jobs<T> {
         Some(match joined {
             Ok(made) => {
                 self.running.remove(&made.job.key);
+                self.unsure.remove(&made.job.key);
                 Ok(made)
             }
             Err(lost) => Err(Error::internal("asking for an object").caused_by(lost)),
@@ -139,9 +168,26 @@ impl<T: Send + 'static> Jobs<T> {
     }
 }
 
+/// Two jobs of one object as one: the newer event counts. What one of them was to do again is done
+/// with what the other one is for.
+fn joined<T>(job: Job<T>, other: Job<T>, can_fetch: bool) -> Job<T> {
+    let is_tied = other.event.created == job.event.created && other.event.id != job.event.id;
+    let is_again = job.is_again && other.is_again;
+    let (mut newer, mut older) =
+        if other.event.created > job.event.created { (other, job) } else { (job, other) };
+    let doubt = older.doubt.filter(|_| !older.is_again);
+    let tied = (is_tied && can_fetch).then_some(Doubt::Tied);
+    newer.doubt = newer.doubt.max(doubt).max(tied);
+    newer.tickets.append(&mut older.tickets);
+    Job { is_again, ..newer }
+}
+
 /// When a job may begin, milliseconds of Stripe's clock.
 fn due<T>(job: &Job<T>) -> i64 {
     let second = job.event.created.saturating_mul(1000);
+    if job.is_again {
+        return second.saturating_add(AGAIN_MILLIS);
+    }
     match job.doubt {
         Some(Doubt::Tied) => second.saturating_add(TIED_MILLIS),
         Some(Doubt::Late) => second.saturating_add(LATE_MILLIS),

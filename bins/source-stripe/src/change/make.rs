@@ -12,6 +12,7 @@ use super::event::Event;
 use super::feed::{Doubt, retrieve_path};
 use crate::backfill::Frames;
 use crate::client::{Call, Client};
+use crate::clock::LIST_LAG_SECONDS;
 use crate::errors::Failure;
 use crate::page::{Malformed, Page, Stamp, Way, cut_lists};
 use crate::whole;
@@ -22,6 +23,19 @@ pub(crate) struct Maker {
     client: Arc<Client>,
     expand_lists: bool,
 }
+
+/// The records of an object.
+#[derive(Debug)]
+pub(crate) struct Records {
+    /// They.
+    pub(crate) page: Page,
+    /// Whether lists inside the object were asked for so soon after its event that they may show
+    /// what was before it.
+    pub(crate) may_lag: bool,
+}
+
+/// Seconds after an event from which on a list shows what it tells, in any part of its second.
+pub(super) const SHOWN_SECONDS: i64 = LIST_LAG_SECONDS + 1;
 
 /// What stands around the records of a stream, and how its objects are asked for.
 #[derive(Debug, Clone)]
@@ -45,7 +59,7 @@ impl Maker {
     /// When the object is none.
     pub(crate) fn at_once(&self, mould: &Mould, event: &Event) -> Result<Option<Page>, Malformed> {
         let mut page = self.told(mould, event)?;
-        if self.expand_lists && page.line(0).is_some_and(|line| !cut_lists(line).is_empty()) {
+        if self.lacks_lists(&page) {
             return Ok(None);
         }
         page.breed(&mould.frames.children);
@@ -62,16 +76,23 @@ impl Maker {
         mould: &Mould,
         event: &Event,
         doubt: Option<Doubt>,
-    ) -> Result<Page, Failure> {
+    ) -> Result<Records, Failure> {
         let mut page = match doubt {
             None => self.told(mould, event).map_err(|why| poison(mould, event, &why))?,
             Some(_) => self.fetch(mould, event).await?,
         };
+        let shown_at = event.created.saturating_add(SHOWN_SECONDS);
+        let may_lag = self.lacks_lists(&page) && self.now().seconds_floor() < shown_at;
         if self.expand_lists {
             whole::complete(&self.client, &mould.facts.name, &mut page).await?;
         }
         page.breed(&mould.frames.children);
-        Ok(page)
+        Ok(Records { page, may_lag })
+    }
+
+    /// Whether lists inside the object of a page have to be asked for.
+    fn lacks_lists(&self, page: &Page) -> bool {
+        self.expand_lists && page.line(0).is_some_and(|line| !cut_lists(line).is_empty())
     }
 
     fn told(&self, mould: &Mould, event: &Event) -> Result<Page, Malformed> {
@@ -81,20 +102,27 @@ impl Maker {
     }
 
     /// The object as it is now. Its stamp is not above the moment in which it was asked for, less a
-    /// second: it may have been read before a change in that second. One that is gone is deleted.
+    /// second: it may have been read before a change in that second. Where lists in it are still to
+    /// be asked for, less what these may lag: an object is no newer than the oldest part of it. One
+    /// that is gone is deleted.
     async fn fetch(&self, mould: &Mould, event: &Event) -> Result<Page, Failure> {
         let id = event.object_id.as_deref().unwrap_or_default();
         let (Some(path), name) = (retrieve_path(mould.facts), &mould.facts.name) else {
             return self.told(mould, event).map_err(|why| poison(mould, event, &why));
         };
         let emitted_at = self.now();
-        let asked = emitted_at.seconds_floor().saturating_sub(1);
-        let stamp = Stamp { updated_at: asked.max(event.created), emitted_at };
-        let of = |text: &str| Page::of_object(text, &mould.frames.own, stamp, Way::Fetched);
+        let of = |text: &str, age: i64| {
+            let asked = emitted_at.seconds_floor().saturating_sub(age);
+            let stamp = Stamp { updated_at: asked.max(event.created), emitted_at };
+            Page::of_object(text, &mould.frames.own, stamp, Way::Fetched)
+        };
         let read = |body: &[u8]| {
             let text = std::str::from_utf8(body)
                 .map_err(|why| Malformed::new(format!("a body that is no UTF-8: {why}")))?;
-            let page = of(text)?;
+            let mut page = of(text, 1)?;
+            if self.lacks_lists(&page) {
+                page = of(text, SHOWN_SECONDS)?;
+            }
             if page.id(0).as_deref() == Some(id) {
                 return Ok(page);
             }
@@ -104,7 +132,7 @@ impl Maker {
         match self.client.get(&call, |reply| read(&reply.body)).await {
             Err(Failure::Gone) => {
                 let stub = json!({"id": id, "object": event.object, "deleted": true}).to_string();
-                of(&stub).map_err(|why| poison(mould, event, &why))
+                of(&stub, 1).map_err(|why| poison(mould, event, &why))
             }
             fetched => fetched,
         }

@@ -72,8 +72,7 @@ impl<T: Send + Sync + 'static> Changes<T> {
         self.slice = Some(SliceUnderWay { reading, slice, begun, count, left: 0 });
         for changed in changed {
             let doubt = self.doubt(&changed);
-            let job =
-                Job { key: changed.key, event: changed.event, doubt, tickets: vec![Waiter::Slice] };
+            let job = Job::of(changed, doubt, Waiter::Slice);
             if self.take_in_one(job, backfill, out).await?.is_none()
                 && let Some(slice) = &mut self.slice
             {
@@ -139,14 +138,16 @@ impl<T: Send + Sync + 'static> Changes<T> {
         let is_last = reading.slices.ends_with(slice);
         let to = reading.slices.done(slice, count, begun);
         hold(&mut self.global, backfill);
+        // Not past an event whose object is to be read again: whoever comes after us reads it.
+        let known = self.jobs.oldest_unsure().map_or(to, |unsure| unsure.min(to));
         if reading.is_main() {
-            self.global.advance(to);
+            self.global.advance(known);
         }
         let is_active = |name: &str| members(backfill).any(|member| member.name == name);
         for name in reading.lagging.iter().filter(|name| is_active(name)) {
             self.global.catch_up(name, to);
         }
-        self.memory.forget(to.saturating_sub(self.overlap), begun);
+        self.memory.forget(known.saturating_sub(self.overlap), begun);
         self.commit(backfill, out).await?;
         if is_last && reading.is_main() {
             return Ok(Some(true));

@@ -178,7 +178,9 @@ impl<'a> Reading<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let is_under_way = self.changes.is_polling() || self.changes.is_making();
+        // Who polls reads again what may have lagged with the next poll, or the next run.
+        let is_unsure = !self.asks && self.changes.is_unsure();
+        let is_under_way = self.changes.is_polling() || self.changes.is_making() || is_unsure;
         if self.backfill.is_over() {
             return !is_under_way;
         }

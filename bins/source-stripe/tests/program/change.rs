@@ -202,6 +202,25 @@ async fn an_event_leaves_the_state_of_its_stream_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_place_stays_before_an_event_whose_object_is_to_be_read_again() {
+    let mut world = World::new(&["--list-lag", "5"]).await;
+    world.run(&STREAMS).await;
+    let lines = |invoice: &Value| invoice["lines"]["data"].as_array().unwrap().len();
+    let invoices = world.tables.alive("invoices");
+    let (id, invoice) = invoices.iter().find(|(_, invoice)| lines(invoice) > 10).unwrap();
+    let mut list = invoice["lines"].clone();
+    list["data"].as_array_mut().unwrap().last_mut().unwrap()["description"] = json!("changed");
+    world.fake.advance(500).await;
+    world.update("invoices", id, json!({"lines": list})).await;
+    let now = world.fake.advance(1).await;
+    world.run(&STREAMS).await;
+    let place = world.tables.global()["events_cursor"].as_i64().unwrap();
+    assert!((now - 3..now).contains(&place), "{place}, at {now}");
+    assert_ne!(world.tables.alive("invoices")[id]["lines"], list, "the list lags");
+    world.settle().await;
+}
+
+#[tokio::test]
 async fn deletes_and_re_creations_in_one_second_are_seen() {
     let mut world = World::new(&[]).await;
     world.run(&STREAMS).await;

@@ -280,6 +280,61 @@ async fn events_on_stdin_become_records_without_a_list_or_a_poll() {
     );
 }
 
+/// Changes the last line of an invoice that has more of them than it shows; gives the event.
+async fn change_hidden_line(fake: &Fake) -> Value {
+    let lines = |invoice: &Value| invoice["lines"]["data"].as_array().unwrap().len();
+    let invoices = fake.oracle("invoices").await.into_values();
+    let mut invoices = invoices.map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    let mut invoice = invoices.find(|invoice| lines(invoice) > 10).unwrap();
+    invoice["lines"]["data"].as_array_mut().unwrap().last_mut().unwrap()["description"] =
+        json!("changed");
+    let set = json!({"lines": invoice["lines"]});
+    let update = json!({"stream": "invoices", "do": "update", "id": invoice["id"], "set": set});
+    serde_json::from_str(&change(fake, update).await).unwrap()
+}
+
+/// The records of invoices that an event on stdin comes to.
+async fn told_by(fake: &Fake, event: &Value, more: Value) -> Vec<Value> {
+    let mut settings = json!({"input": "stdin"});
+    settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let reading = read(&config(&fake.url, settings), &catalog(&["invoices"]), None);
+    let finished = reading.run(format!("{event}\n")).await.expect_code(0);
+    finished.of_type("record").into_iter().map(|message| message["record"].clone()).collect()
+}
+
+#[tokio::test]
+async fn an_object_is_read_again_once_the_lists_in_it_show_what_its_event_tells() {
+    let fake = Fake::start("invoices=60,events=0", &["--list-lag", "9"]).await;
+    let event = change_hidden_line(&fake).await;
+    fake.advance(8).await;
+    let records = told_by(&fake, &event, json!({})).await;
+    let last = |record: &Value| {
+        let lines = record["data"]["lines"]["data"].as_array().unwrap();
+        lines.last().unwrap()["description"] == "changed"
+    };
+    assert_eq!(records.iter().map(last).collect::<Vec<_>>(), [false, true]);
+    for record in &records {
+        assert_eq!(record["data"]["_updated_at"], event["created"]);
+    }
+    assert_eq!(told_by(&fake, &event, json!({})).await.len(), 1, "it is old enough by now");
+}
+
+#[tokio::test]
+async fn an_object_that_is_asked_for_is_no_newer_than_the_lists_in_it() {
+    let fake = Fake::start("invoices=60,events=0", &[]).await;
+    let hidden = change_hidden_line(&fake).await;
+    let shown = change(&fake, json!({"stream": "invoices", "do": "create"})).await;
+    let shown = serde_json::from_str::<Value>(&shown).unwrap();
+    fake.advance(100).await;
+    for (event, seconds) in [(hidden, 11), (shown, 1)] {
+        let records = told_by(&fake, &event, json!({"revalidate_objects": ["invoices"]})).await;
+        let [record] = records.as_slice() else { panic!("{records:?}") };
+        let emitted = record["emitted_at"].as_str().unwrap();
+        let emitted = emitted.parse::<protocol::Timestamp>().unwrap().seconds_floor();
+        assert_eq!(record["data"]["_updated_at"], emitted - seconds);
+    }
+}
+
 #[tokio::test]
 async fn a_line_that_is_no_event_ends_the_read_after_what_came_before() {
     let fake = Fake::start("customers=3,events=0", &[]).await;
