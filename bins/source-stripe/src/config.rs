@@ -266,7 +266,7 @@ fn list_params(
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
     let mut all = BTreeMap::new();
     for (stream, params) in asked {
-        if catalogue.list(stream).is_none() && catalogue.keyed(stream).is_none() {
+        if catalogue.facts(stream).is_none() {
             return Err(Error::config(format!(
                 "reading --config: `list_params` names `{stream}`, and there is no such stream"
             ))

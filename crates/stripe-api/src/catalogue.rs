@@ -76,6 +76,11 @@ impl Catalogue {
     pub fn keyed(&self, name: &str) -> Option<&KeyedStream> {
         self.keyed.iter().find(|keyed| keyed.facts.name == name)
     }
+
+    /// The facts of a stream that is asked for, in one list or parent by parent.
+    pub fn facts(&self, name: &str) -> Option<&StreamFacts> {
+        self.list(name).or_else(|| self.keyed(name).map(|keyed| &keyed.facts))
+    }
 }
 
 /// The facts of one stream: a resource and the list that gives all of its objects.

@@ -158,8 +158,7 @@ impl Start {
             GlobalState::at(place(&request.state, now), Manner::of(request, wishes))
         });
         let told = |name: &str| {
-            let keyed = wishes.catalogue.keyed(name);
-            let facts = wishes.catalogue.list(name).or(keyed.map(|keyed| &keyed.facts));
+            let facts = wishes.catalogue.facts(name);
             facts.is_some_and(|facts| !facts.event_types.is_empty())
         };
         let stored = request.state.streams.iter();

@@ -246,9 +246,7 @@ impl Endpoint {
 fn wanted<'a>(catalogue: &'a Catalogue, catalog: &ConfiguredCatalog) -> BTreeSet<&'a str> {
     let names = catalog.streams.iter().map(|configured| configured.stream.name.as_str());
     let types = names.flat_map(|name| {
-        let child = catalogue.child(name).map(|child| &child.facts);
-        let facts = catalogue.list(name).or(child);
-        facts.map(|facts| facts.event_types.as_slice()).unwrap_or_default()
+        catalogue.facts(name).map(|facts| facts.event_types.as_slice()).unwrap_or_default()
     });
     types.map(String::as_str).collect()
 }

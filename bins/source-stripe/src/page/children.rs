@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use stripe_api::ChildStream;
 
+use super::nested::RawList;
+
 /// What stands around every child of one stream.
 #[derive(Debug, Clone)]
 pub(crate) struct ChildFrame {
@@ -47,13 +49,6 @@ struct ParentRecord<'a> {
 }
 
 #[derive(Deserialize)]
-struct List<'a> {
-    #[serde(borrow)]
-    data: Vec<&'a RawValue>,
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
 struct Child {
     id: String,
     #[serde(default)]
@@ -78,7 +73,7 @@ impl ChildFrame {
     pub(crate) fn brood(&self, line: &[u8]) -> Option<Brood> {
         let parent: ParentLine<'_> = serde_json::from_slice(line).ok()?;
         let data = &parent.record.data;
-        let list: List<'_> = serde_json::from_str(data.get(&self.list)?.get()).ok()?;
+        let list: RawList<'_> = serde_json::from_str(data.get(&self.list)?.get()).ok()?;
         let id: String = serde_json::from_str(data.get("id")?.get()).ok()?;
         let stamp = data.get("_updated_at")?.get();
         let origin = serde_json::to_string(&parent.origin).ok()?;

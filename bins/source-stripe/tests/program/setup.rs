@@ -86,6 +86,18 @@ async fn an_endpoint_that_is_off_or_lacks_events_is_completed() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_given_the_events_of_lists_under_parents_too() {
+    let fake = Fake::start("webhook_endpoints=1", &[]).await;
+    let config = with_webhook(&fake, json!({"child_streams": "persons, customer_tax_ids"}));
+    call("setup", &config, &["persons", "customer_tax_ids"]).await.expect_code(0);
+    let endpoint = endpoints(&fake).await.remove(0);
+    let types = endpoint["enabled_events"].as_array().unwrap();
+    for kind in ["person.updated", "customer.tax_id.deleted"] {
+        assert!(types.contains(&json!(kind)), "{kind}: {types:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_nobody_knows_any_more_is_told() {
     let fake = Fake::start("webhook_endpoints=3", &[]).await;
     call("setup", &with_webhook(&fake, json!({})), &["customers"]).await.expect_code(0);
