@@ -4,6 +4,7 @@
 mod copy;
 
 mod deletes;
+mod ended;
 mod failures;
 mod faults;
 mod places;
