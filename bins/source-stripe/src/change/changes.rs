@@ -224,8 +224,10 @@ impl<T: Send + Sync + 'static> Changes<T> {
         out: &mut Emitter,
     ) -> Result<(Vec<T>, Option<(usize, Failure)>), Error> {
         let Made { mut job, records } = made;
+        let is_over = self.jobs.has_room() || !records.as_ref().is_ok_and(|made| made.may_lag);
         let mut bringers = Vec::new();
-        for ticket in std::mem::take(&mut job.tickets) {
+        let tickets = if is_over { std::mem::take(&mut job.tickets) } else { Vec::new() };
+        for ticket in tickets {
             match (ticket, &mut self.slice) {
                 (Waiter::Slice, Some(slice)) => slice.left = slice.left.saturating_sub(1),
                 (Waiter::Slice, None) => {}

@@ -25,6 +25,10 @@ const LATE_MILLIS: i64 = 2_010;
 /// The same for an object whose lists may have lagged when it was read.
 const AGAIN_MILLIS: i64 = SHOWN_SECONDS * 1_000 + 10;
 
+/// Bytes of events that are kept only to read their objects again. Beyond, whoever brings one waits
+/// for that.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
 /// An object to make records of.
 #[derive(Debug)]
 pub(crate) struct Job<T> {
@@ -56,13 +60,22 @@ pub(crate) struct Made<T> {
     pub(crate) records: Result<Records, Failure>,
 }
 
+/// An object that is to be read again.
+#[derive(Debug, Clone, Copy)]
+struct Unsure {
+    /// The second of its event.
+    created: i64,
+    /// Bytes of the object in it.
+    bytes: usize,
+}
+
 /// The jobs that wait and those under way.
 pub(crate) struct Jobs<T> {
     waiting: BTreeMap<Key, Job<T>>,
     running: BTreeSet<Key>,
     tasks: JoinSet<Made<T>>,
-    /// Objects whose lists may have lagged when they were read, and the second of their event.
-    unsure: BTreeMap<Key, i64>,
+    /// Objects whose lists may have lagged when they were read.
+    unsure: BTreeMap<Key, Unsure>,
 }
 
 impl<T: Send + 'static> Jobs<T> {
@@ -83,7 +96,7 @@ impl<T: Send + 'static> Jobs<T> {
 
     /// Whether nobody waits for any.
     pub(crate) fn is_idle(&self) -> bool {
-        self.tasks.is_empty() && self.waiting.values().all(|job| job.is_again)
+        self.tasks.is_empty() && self.waiting.values().all(|job| job.tickets.is_empty())
     }
 
     /// Whether every object was read when its lists showed all that its event tells.
@@ -93,7 +106,12 @@ impl<T: Send + 'static> Jobs<T> {
 
     /// The second of the oldest event of an object that is to be read again.
     pub(crate) fn oldest_unsure(&self) -> Option<i64> {
-        self.unsure.values().min().copied()
+        self.unsure.values().map(|unsure| unsure.created).min()
+    }
+
+    /// Whether there is room to keep more events only to read their objects again.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unsure.values().map(|unsure| unsure.bytes).sum::<usize>() < MOST_BYTES
     }
 
     /// Adds a job. One that waits for the same object is joined with it: the newer event counts,
@@ -108,8 +126,9 @@ impl<T: Send + 'static> Jobs<T> {
     /// The lists of an object may have lagged when it was read: it is read again once they show what
     /// its event tells, if nothing else has it read until then.
     pub(crate) fn add_again(&mut self, job: Job<T>, can_fetch: bool) {
-        self.unsure.insert(job.key.clone(), job.event.created);
-        self.add(Job { tickets: Vec::new(), is_again: true, ..job }, can_fetch);
+        let unsure = Unsure { created: job.event.created, bytes: job.event.text.len() };
+        self.unsure.insert(job.key.clone(), unsure);
+        self.add(Job { is_again: true, ..job }, can_fetch);
     }
 
     /// Begins what may be begun at `now` of Stripe's clock; how long until more may be.
@@ -192,5 +211,67 @@ fn due<T>(job: &Job<T>) -> i64 {
         Some(Doubt::Tied) => second.saturating_add(TIED_MILLIS),
         Some(Doubt::Late) => second.saturating_add(LATE_MILLIS),
         Some(Doubt::Asked | Doubt::Version) | None => i64::MIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(id: &str, created: i64, doubt: Option<Doubt>) -> Job<u8> {
+        let object = json!({"object": "a", "id": "x"});
+        let event =
+            json!({"id": id, "type": "a.updated", "created": created, "data": {"object": object}});
+        let event = Event::parse(&event.to_string()).unwrap();
+        Job::of(Changed::by((0, "x".to_owned()), event), doubt, 1)
+    }
+
+    fn again(job: Job<u8>) -> Job<u8> {
+        Job { tickets: Vec::new(), is_again: true, ..job }
+    }
+
+    fn jobs(all: impl IntoIterator<Item = Job<u8>>) -> Jobs<u8> {
+        let mut jobs = Jobs::new();
+        for job in all {
+            if job.is_again { jobs.add_again(job, true) } else { jobs.add(job, true) }
+        }
+        jobs
+    }
+
+    fn only(jobs: &Jobs<u8>) -> (&str, Option<Doubt>, i64) {
+        let job = jobs.waiting.values().next().unwrap();
+        (&job.event.id, job.doubt, due(job) / 1000)
+    }
+
+    #[test]
+    fn what_is_to_be_done_again_waits_eleven_seconds_and_keeps_nobody_waiting() {
+        let jobs = jobs([again(job("a", 100, Some(Doubt::Tied)))]);
+        assert_eq!(only(&jobs), ("a", Some(Doubt::Tied), 111));
+        assert!(jobs.is_idle() && !jobs.is_sure());
+        assert_eq!(jobs.oldest_unsure(), Some(100));
+    }
+
+    #[test]
+    fn a_newer_event_takes_its_place_and_an_older_one_has_it_done_at_once() {
+        let earlier = || again(job("b", 100, Some(Doubt::Version)));
+        assert_eq!(only(&jobs([earlier(), job("c", 200, None)])), ("c", None, i64::MIN / 1000));
+        let older = jobs([earlier(), job("a", 90, None)]);
+        assert_eq!(only(&older), ("b", Some(Doubt::Version), i64::MIN / 1000));
+        assert!(!older.is_idle());
+        let tied = jobs([earlier(), job("c", 100, None)]);
+        assert_eq!(only(&tied), ("c", Some(Doubt::Tied), 103));
+        let meanwhile = jobs([job("c", 200, None), earlier()]);
+        assert_eq!(only(&meanwhile), ("c", None, i64::MIN / 1000));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let mut much = job("a", 100, None);
+        assert!(jobs([again(job("a", 100, None))]).has_room());
+        much.event.text = " ".repeat(MOST_BYTES);
+        let kept = jobs([Job { is_again: true, ..much }]);
+        assert!(!kept.has_room() && !kept.is_idle(), "whoever brought it waits");
     }
 }
