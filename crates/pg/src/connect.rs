@@ -47,7 +47,8 @@ impl DerefMut for Client {
     }
 }
 
-/// Opens one connection, within the settings' connect timeout (10 s unless the URL says other).
+/// Opens one connection, within the settings' connect timeout for each host of the URL (10 s unless
+/// it says other).
 pub async fn connect(settings: &Settings) -> Result<Client, Error> {
     let connector = tls::connector(settings.tls())?;
     let encrypted = settings.encrypted();

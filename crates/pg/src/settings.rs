@@ -6,7 +6,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::{Error, Ident};
 
-/// How long a connection may take, host by host and as a whole.
+/// How long a connection to one host may take, unless the URL says other.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent data may stay unacknowledged before the connection counts as lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -125,8 +125,10 @@ impl Settings {
         &self.tls
     }
 
+    /// How long a connection may take as a whole: a host that is silent must leave time for the next.
     pub(crate) fn patience(&self) -> Duration {
-        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT)
+        let one = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        one.saturating_mul(u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX))
     }
 }
 
@@ -296,6 +298,12 @@ mod tests {
         assert_eq!(settings.config().get_password(), Some(b"a?b=c".as_slice()));
         assert_eq!(settings.config().get_ssl_mode(), SslMode::Disable);
         assert_eq!(settings.patience(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn each_of_several_hosts_has_its_time() {
+        let settings = settings("postgres://ann@one,two:6543/shop?connect_timeout=3");
+        assert_eq!(settings.patience(), Duration::from_secs(6));
     }
 
     #[test]
