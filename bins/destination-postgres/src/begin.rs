@@ -11,7 +11,7 @@ use crate::{
     failure::explain,
     meta,
     schema::{Existing, Table, plan},
-    setup::{is_missing, refuse_mixing},
+    setup::refuse_mixing,
     survey::survey,
     tombstone,
     write::Writer,
@@ -83,11 +83,7 @@ async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> 
     let seen = survey(&**connection, schema, plans, client.columns).await?;
     let filled = catalog::filled(&**connection, schema, &seen.existing).await?;
     let tables = seen.tables.iter().filter_map(|(_, table)| table.as_ref().ok());
-    let mixed = match meta::read(&**connection, schema).await {
-        Ok(noted) => meta::mixes_modes(&noted, tables),
-        Err(error) if is_missing(&error) => None,
-        Err(error) => return Err(error),
-    };
+    let mixed = meta::mixing(&**connection, schema, tables).await?;
     if client.deletes == Deletes::Hard {
         tombstone::expire(&**connection, schema).await?;
     }

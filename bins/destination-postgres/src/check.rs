@@ -1,11 +1,19 @@
 //! Says whether the connection works and whether setup and write would be allowed.
 
-use connector::{Error, StreamPlan};
+use connector::{Deletes, Error, StreamPlan};
 use pg::{Failure, Ident};
-use tokio_postgres::{GenericClient, types::Type};
+use tokio_postgres::{
+    GenericClient,
+    types::{ToSql, Type},
+};
 
 use crate::{
-    catalog, client::Client, failure::explain, meta, schema::plan, setup::refuse_mixing,
+    catalog,
+    client::Client,
+    failure::explain,
+    meta,
+    schema::{Table, plan},
+    setup::refuse_mixing,
     survey::survey,
 };
 
@@ -24,12 +32,13 @@ pub(crate) async fn check(client: &Client, plans: &[StreamPlan]) -> Result<Strin
         plan(table, found, uuid::Uuid::nil()).map_err(Error::config)?;
         missing += usize::from(found.is_none());
     }
-    let comments = catalog::comments(&**connection, schema).await.map_err(told)?;
-    if comments.contains_key(meta::META) {
-        let noted = meta::read(&**connection, schema).await.map_err(told)?;
-        refuse_mixing(meta::mixes_modes(&noted, &tables))?;
-    }
-    may_make(&**connection, schema, missing > 0).await.map_err(told)?;
+    refuse_mixing(meta::mixing(&**connection, schema, &tables).await.map_err(told)?)?;
+    let there = catalog::comments(&**connection, schema).await.map_err(told)?;
+    let is_set_up = missing == 0 && there.contains_key(meta::META);
+    may_make(&**connection, schema, !is_set_up).await.map_err(told)?;
+    may_write(&**connection, client, &tables)
+        .await
+        .map_err(|error| explain(error, &client.write_remedy()))?;
     let place = format!("{}, schema {schema}", client.target());
     let there = tables.len().saturating_sub(missing);
     Ok(format!("PostgreSQL {server}, {place}: {there} tables are there, {missing} to be made"))
@@ -45,7 +54,7 @@ async fn server(client: &impl GenericClient) -> Result<String, pg::Error> {
 async fn may_make(
     client: &impl GenericClient,
     schema: &Ident,
-    tables_are_missing: bool,
+    something_is_missing: bool,
 ) -> Result<(), pg::Error> {
     let asked = "SELECT CASE WHEN n.oid IS NULL \
                  THEN has_database_privilege(current_database(), 'CREATE') \
@@ -54,7 +63,10 @@ async fn may_make(
                  FROM (SELECT $1::text AS name) w LEFT JOIN pg_namespace n ON n.nspname = w.name";
     let doing = format!("checking the privileges on schema {schema}");
     let row = client
-        .query_typed_one(asked, &[(&schema.name(), Type::TEXT), (&tables_are_missing, Type::BOOL)])
+        .query_typed_one(
+            asked,
+            &[(&schema.name(), Type::TEXT), (&something_is_missing, Type::BOOL)],
+        )
         .await;
     let may: bool = row
         .and_then(|row| row.try_get(0))
@@ -62,10 +74,36 @@ async fn may_make(
     if may {
         return Ok(());
     }
-    Err(pg::Error::Query {
-        doing,
-        failure: Failure::Permission,
-        code: None,
-        reason: "the user may not use it or create in it".to_owned(),
+    Err(refused(doing, "the user may not use it or create in it".to_owned()))
+}
+
+/// Fails when there is a table that this user may not write to.
+async fn may_write(
+    client: &impl GenericClient,
+    Client { schema, deletes, .. }: &Client,
+    tables: &[Table],
+) -> Result<(), pg::Error> {
+    let asked = "SELECT c.relname::text FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind IN ('r', 'p') \
+                 AND NOT (has_table_privilege(c.oid, 'SELECT') \
+                 AND has_table_privilege(c.oid, 'INSERT') \
+                 AND has_table_privilege(c.oid, 'UPDATE') \
+                 AND (NOT $3 OR has_table_privilege(c.oid, 'DELETE'))) ORDER BY 1 LIMIT 1";
+    let doing = format!("checking the privileges on the tables of schema {schema}");
+    let names: Vec<&str> = tables.iter().map(|table| table.name.object().name()).collect();
+    let (schema, removes) = (schema.name(), *deletes == Deletes::Hard);
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&schema, Type::TEXT), (&names, Type::TEXT_ARRAY), (&removes, Type::BOOL)];
+    let row = client.query_typed_opt(asked, &values).await;
+    let table: Option<String> = row
+        .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+        .map_err(|error| pg::Error::query(doing.clone(), &error))?;
+    table.map_or(Ok(()), |table| {
+        Err(refused(doing, format!("the user may not read and write table `{table}`")))
     })
+}
+
+fn refused(doing: String, reason: String) -> pg::Error {
+    pg::Error::Query { doing, failure: Failure::Permission, code: None, reason }
 }

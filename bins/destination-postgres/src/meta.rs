@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use connector::Mark;
-use pg::{Error, Ident, Qualified};
+use pg::{Error, Failure, Ident, Qualified};
 use protocol::{Place, Places};
 use tokio_postgres::{
     GenericClient, Row,
@@ -115,8 +115,22 @@ pub(crate) fn places(noted: &BTreeMap<String, Noted>, tables: &[Table]) -> Place
         .collect()
 }
 
-/// Why data of these tables may not come to where other data is: live and test never mix.
-pub(crate) fn mixes_modes<'t>(
+/// Why data of these tables may not come to where other data is. Where nothing is noted yet, or the
+/// schema is not there, there is none.
+pub(crate) async fn mixing<'t>(
+    client: &impl GenericClient,
+    schema: &Ident,
+    tables: impl IntoIterator<Item = &'t Table>,
+) -> Result<Option<String>, Error> {
+    match read(client, schema).await {
+        Ok(noted) => Ok(mixes_modes(&noted, tables)),
+        Err(error) if error.failure() == Failure::Structure => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Live and test data never mix.
+fn mixes_modes<'t>(
     noted: &BTreeMap<String, Noted>,
     tables: impl IntoIterator<Item = &'t Table>,
 ) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Makes what is missing: the schema, `_sync_meta`, and each table in a transaction of its own.
 
 use connector::{Deletes, StreamPlan};
-use pg::{Error, Failure, Ident, Pooled};
+use pg::{Error, Ident, Pooled};
 use protocol::Places;
 use tokio_postgres::{GenericClient, types::Type};
 use uuid::Uuid;
@@ -35,9 +35,10 @@ pub(crate) async fn setup(
         survey(&**client.get().await?, &client.schema, plans, client.columns).await
     });
     let tables = seen.await.map_err(told)?.all()?;
-    let noted =
-        persist(Patience::Busy, async || meta::read(&**client.get().await?, &client.schema).await);
-    refuse_mixing(meta::mixes_modes(&noted.await.map_err(told)?, &tables))?;
+    let mixing = persist(Patience::Busy, async || {
+        meta::mixing(&**client.get().await?, &client.schema, &tables).await
+    });
+    refuse_mixing(mixing.await.map_err(told)?)?;
     for table in &tables {
         let made = persist(Patience::Busy, async || one(&mut client.get().await?, table).await);
         made.await.map_err(told)?.map_err(connector::Error::config)?;
@@ -99,7 +100,9 @@ pub(crate) async fn planned(
     let mut statements = missing_ground(&**connection, client).await.map_err(told)?;
     let seen = survey(&**connection, &client.schema, plans, client.columns).await.map_err(told)?;
     let existing = seen.existing.clone();
-    for table in &seen.all()? {
+    let tables = seen.all()?;
+    refuse_mixing(meta::mixing(&**connection, &client.schema, &tables).await.map_err(told)?)?;
+    for table in &tables {
         let found = existing.get(table.name.object().name());
         let planned = plan(table, found, Uuid::new_v4()).map_err(connector::Error::config)?;
         statements.extend(planned);
@@ -149,9 +152,4 @@ pub(crate) async fn lock(
     let key = pg::advisory_key("setup", &format!("{schema}\0{object}"));
     let asked = "SELECT pg_advisory_xact_lock($1)";
     client.query_typed(asked, &[(&key, Type::INT8)]).await.map(drop)
-}
-
-/// Whether a failure says that something is not there.
-pub(crate) fn is_missing(error: &Error) -> bool {
-    error.failure() == Failure::Structure
 }

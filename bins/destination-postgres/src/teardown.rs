@@ -39,6 +39,11 @@ pub(crate) async fn teardown(
         let table = schema.with(&Ident::new(name)?);
         transaction.batch_execute(&format!("DROP TABLE {table}")).await.map_err(failed)?;
     }
+    let mut gone: BTreeSet<String> = dropped.iter().map(|name| (*name).clone()).collect();
+    if comments.contains_key(META) {
+        gone.extend(streams_of(&*transaction, schema, &dropped).await?);
+    }
+    let gone: Vec<String> = gone.into_iter().collect();
     let own = [
         (META, meta::table(schema)?),
         (dead_letter::LETTERS, dead_letter::table(schema)?),
@@ -46,7 +51,7 @@ pub(crate) async fn teardown(
     ];
     for (_, table) in own.iter().filter(|(name, _)| comments.contains_key(*name)) {
         let clean = format!("DELETE FROM {table} WHERE stream = ANY ($1)");
-        transaction.execute_typed(&clean, &[(&dropped, Type::TEXT_ARRAY)]).await.map_err(failed)?;
+        transaction.execute_typed(&clean, &[(&gone, Type::TEXT_ARRAY)]).await.map_err(failed)?;
         if kept.is_empty() {
             transaction.batch_execute(&format!("DROP TABLE {table}")).await.map_err(failed)?;
         }
@@ -57,6 +62,19 @@ pub(crate) async fn teardown(
     let dropped = dropped.into_iter().cloned().collect();
     transaction.commit().await.map_err(failed)?;
     Ok(dropped)
+}
+
+/// The streams that these tables hold; of a long name, a table has only the beginning.
+async fn streams_of(
+    client: &impl tokio_postgres::GenericClient,
+    schema: &Ident,
+    tables: &[&String],
+) -> Result<Vec<String>, Error> {
+    let noted = meta::read(client, schema).await?;
+    let is_one = |stream: &String| {
+        Ident::new(stream).is_ok_and(|name| tables.iter().any(|table| *table == name.name()))
+    };
+    Ok(noted.into_keys().filter(is_one).collect())
 }
 
 fn names(streams: Option<&ConfiguredCatalog>) -> Result<Option<BTreeSet<String>>, Error> {

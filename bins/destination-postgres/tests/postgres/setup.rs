@@ -157,6 +157,47 @@ async fn live_and_test_data_never_share_a_schema() {
         assert!(text.contains("holds test data") && text.contains("this is live data"), "{text}");
         assert_eq!(class, "config");
     }
+    let (text, _) = failure(&other.run("check", "").await.expect_code(0), "connection_status");
+    assert!(text.contains("holds test data"), "{text}");
+    let (config, catalog) = (other.config.to_string(), other.catalog.to_string());
+    let dry = ["setup", "--dry-run", "--config", &config, "--catalog", &catalog];
+    let refused = program().args(dry).run("").await.expect_code(2);
+    assert!(refused.stderr.contains("holds test data"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn a_check_says_what_setup_and_write_would_not_be_allowed() {
+    let mut copy = Copy::bare().await;
+    let role = format!("checker_{}", copy.database.name());
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'pw'; CREATE SCHEMA stripe; \
+         GRANT USAGE ON SCHEMA stripe TO {role}"
+    );
+    copy.database.execute(&grants).await;
+    let owner = copy.config.clone();
+    copy.config["url"] = json!(copy.database.url_as(&role, "pw"));
+    let config = copy.config.to_string();
+    let checked = program().args(["check", "--config", &config]).run("").await.expect_code(0);
+    let (text, class) = failure(&checked, "connection_status");
+    assert_eq!(class, "permission");
+    assert!(text.contains("GRANT USAGE, CREATE ON SCHEMA"), "{text}");
+    let setup = Copy { config: owner, ..copy };
+    setup.setup().await.expect_code(0);
+    let mut copy = Copy { config: serde_json::from_str(&config).unwrap(), ..setup };
+    let some = format!(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA stripe TO {role}; \
+         GRANT INSERT, UPDATE ON stripe.customers TO {role}"
+    );
+    copy.database.execute(&some).await;
+    let (text, class) = failure(&copy.run("check", "").await.expect_code(0), "connection_status");
+    assert_eq!(class, "permission");
+    assert!(text.contains("table `charges`; run") && text.contains("GRANT SELECT"), "{text}");
+    copy.catalog = lines::catalog(&[stream("customers")]);
+    let checked = copy.run("check", "").await.expect_code(0);
+    assert_eq!(checked.of_type("connection_status")[0]["connection_status"]["status"], "succeeded");
+    copy.config["deletes"] = json!("hard");
+    let (text, _) = failure(&copy.run("check", "").await.expect_code(0), "connection_status");
+    assert!(text.contains("table `customers`"), "{text}");
 }
 
 #[tokio::test]

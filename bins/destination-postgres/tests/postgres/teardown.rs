@@ -32,6 +32,18 @@ async fn the_streams_of_a_catalog_go_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn of_a_stream_whose_name_was_cut_for_its_table_nothing_stays_noted() {
+    let mut copy = Copy::bare().await;
+    let long = stream(&"long".repeat(20));
+    copy.catalog = lines::catalog(&[stream("charges"), long.clone()]);
+    copy.setup().await.expect_code(0);
+    copy.catalog = lines::catalog(&[long]);
+    copy.run("teardown", "").await.expect_code(0);
+    let noted = "SELECT stream FROM stripe._sync_meta";
+    assert_eq!(copy.database.column(noted).await, ["charges"]);
+}
+
+#[tokio::test]
 async fn public_is_never_dropped() {
     let mut copy = Copy::bare().await;
     copy.config["schema"] = json!("public");
