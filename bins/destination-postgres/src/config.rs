@@ -120,7 +120,7 @@ fn connection_properties() -> Map<String, Value> {
         "ssl_ca_pem",
         json!({}),
         "Root certificates as PEM text, believed instead of the system's by sslmode verify-ca and \
-         verify-full",
+         verify-full; with sslmode require the server's certificate is checked against them too",
     );
     text(
         "columns",
@@ -217,5 +217,9 @@ mod tests {
             "url",
         ];
         assert_eq!(keys, read);
+        for key in read {
+            let of_no_type_that_any_has = json!({ key: {} });
+            assert!(serde_json::from_value::<Config>(of_no_type_that_any_has).is_err(), "{key}");
+        }
     }
 }

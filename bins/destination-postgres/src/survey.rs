@@ -69,7 +69,7 @@ fn apart(table: Table, taken: &mut BTreeMap<Ident, String>) -> Result<Table, Str
     match taken.insert(name, table.stream.clone()) {
         None => Ok(table),
         Some(other) => Err(format!(
-            "stream `{}` and stream `{other}` would have one table {}",
+            "stream `{}` and stream `{other}` would have one table {}; leave one of them out",
             table.stream, table.name
         )),
     }

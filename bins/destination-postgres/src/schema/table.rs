@@ -46,13 +46,21 @@ impl Table {
         let told =
             |error: Error| format!("planning the table of stream `{}`: {error}", plan.name());
         if plan.name().starts_with("_sync_") {
-            return Err(format!("stream `{}` has a name that tables of ours have", plan.name()));
+            let name = plan.name();
+            return Err(format!(
+                "stream `{name}` has a name that tables of ours have; leave it out, or have its \
+                 source name it otherwise"
+            ));
         }
         let columns = columns(plan, kind).map_err(told)?;
         let mut names = BTreeSet::new();
         if let Some(twice) = columns.iter().find(|column| !names.insert(column.name.clone())) {
             let name = twice.name.name();
-            return Err(format!("stream `{}` has two columns named `{name}`", plan.name()));
+            return Err(format!(
+                "stream `{}` has two columns named `{name}`; leave one of them out, of its `fields` \
+                 or `system_columns`",
+                plan.name()
+            ));
         }
         let key = plan.key_columns().into_iter().map(Ident::new);
         Ok(Self {
