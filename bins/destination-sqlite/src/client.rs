@@ -11,7 +11,7 @@ use crate::failure::{explain, is_busy};
 
 /// How long to wait while another program writes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Statements that are kept prepared: four for each stream that is being written.
+/// Statements that are kept prepared: five for each of some fifty streams that are being written.
 const STATEMENTS: usize = 256;
 
 /// An open file.

@@ -106,5 +106,9 @@ mod tests {
             "run_id",
         ];
         assert_eq!(keys, read);
+        for key in read {
+            let of_no_type_that_any_has = json!({"path": "a", key: {}});
+            assert!(serde_json::from_value::<Config>(of_no_type_that_any_has).is_err(), "{key}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use connector::Error;
 use protocol::Places;
 use rusqlite::Connection;
 
-use crate::catalog::existing;
+use crate::catalog::{existing, has_table};
 use crate::client::Client;
 use crate::meta::{self, Noted};
 use crate::schema::{Existing, Table, plan};
@@ -46,13 +46,18 @@ pub(crate) fn setup(path: &Path, tables: &[Table]) -> Result<Places, Error> {
 
 /// The statements that setup would run; makes nothing.
 pub(crate) fn planned(path: &Path, tables: &[Table]) -> Result<Vec<String>, Error> {
-    let mut statements = Vec::new();
-    let found = if path.exists() {
-        look(&Client::open(path)?.connection, path, tables)?.tables
+    let (has_meta, found) = if path.exists() {
+        let client = Client::open(path)?;
+        let has_meta = has_table(&client.connection, meta::META);
+        let has_meta = has_meta.map_err(|error| client.failed("looking at", &error))?;
+        (has_meta, look(&client.connection, path, tables)?.tables)
     } else {
-        statements.push(meta::CREATE.to_owned());
-        tables.iter().map(|_| None).collect()
+        (false, tables.iter().map(|_| None).collect())
     };
+    let mut statements = Vec::new();
+    if !has_meta && !tables.is_empty() {
+        statements.push(meta::CREATE.to_owned());
+    }
     for (table, found) in tables.iter().zip(&found) {
         statements.extend(plan(table, found.as_ref()).map_err(Error::config)?);
     }

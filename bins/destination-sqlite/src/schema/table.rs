@@ -120,7 +120,10 @@ fn columns(plan: &StreamPlan, key: &[String]) -> Result<Vec<Column>, String> {
         let name = system.name.replace('\0', "\u{FFFD}");
         if !reserved.insert(fold(&name)) {
             let stream = plan.name();
-            return Err(format!("stream `{stream}` has two columns named `{name}`"));
+            return Err(format!(
+                "stream `{stream}` has two columns named `{name}`; leave one of them out, of its \
+                 `fields` or `system_columns`"
+            ));
         }
         columns.push(Column::system(name, system));
     }

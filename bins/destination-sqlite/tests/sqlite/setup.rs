@@ -114,6 +114,18 @@ async fn a_table_of_somebody_else_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_dry_run_names_every_statement_that_setup_runs_in_a_file_of_somebody_else() {
+    let copy = Copy::new();
+    copy.open().execute_batch("CREATE TABLE mine (x)").unwrap();
+    let run = copy.program("setup", &[stream("customers")]).args(["--dry-run"]).run("").await;
+    let run = run.expect_code(0);
+    for table in ["_sync_meta", "customers"] {
+        assert!(run.stdout.contains(table), "{table}: {}", run.stdout);
+    }
+    assert_eq!(copy.column("SELECT name AS x FROM sqlite_master"), ["mine"]);
+}
+
+#[tokio::test]
 async fn streams_that_differ_in_case_only_are_refused() {
     let run = Copy::new().setup(&[stream("customers"), stream("Customers")]).await.expect_code(2);
     assert!(failure(&run).0.contains("but for its case"), "{}", run.stdout);
