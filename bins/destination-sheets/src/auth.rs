@@ -14,6 +14,8 @@ use crate::rest::Rest;
 
 /// A token is given up this long before it expires.
 const MARGIN: Duration = Duration::from_secs(120);
+/// Longest time that a token is kept, whatever the answer says: Google's are good for an hour.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How the program may act in somebody's name.
 #[derive(Debug, Clone)]
@@ -84,7 +86,7 @@ impl Tokens {
             return Ok(token.clone());
         }
         let granted = self.ask(http, tries, rest).await?;
-        let lifetime = Duration::from_secs(granted.expires_in.unwrap_or(3600));
+        let lifetime = Duration::from_secs(granted.expires_in.unwrap_or(3600)).min(LONGEST);
         let until = Instant::now() + lifetime.saturating_sub(MARGIN);
         self.current = Some((granted.access_token.clone(), until));
         Ok(granted.access_token)

@@ -159,8 +159,9 @@ fn service_account(given: &Value) -> Result<ServiceAccount, Error> {
     let text = match given {
         Value::String(text) if text.trim_start().starts_with('{') => text.clone(),
         Value::String(path) => std::fs::read_to_string(Path::new(path)).map_err(|error| {
-            Error::config(format!("reading the service account's key file `{path}`"))
+            Error::config(format!("reading the service account's key file {}", shown(path)))
                 .caused_by(error)
+                .hint("`service_account` is the JSON itself, or the path of its file")
         })?,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             given.to_string()
@@ -172,6 +173,15 @@ fn service_account(given: &Value) -> Result<ServiceAccount, Error> {
             "it is the JSON file that Google gives once, with `client_email` and `private_key`",
         )
     })
+}
+
+/// A path, unless it is so long that it may be the key itself in some other form, such as base64.
+fn shown(path: &str) -> String {
+    const LONGEST_PATH_SHOWN: usize = 255;
+    if path.len() > LONGEST_PATH_SHOWN {
+        return format!("at a path of {} bytes", path.len());
+    }
+    format!("`{path}`")
 }
 
 /// The JSON Schema of the configuration.
@@ -279,6 +289,15 @@ mod tests {
             let options = options(json!({"service_account": given})).unwrap();
             assert!(matches!(options.credentials, Credentials::ServiceAccount(_)));
         }
+    }
+
+    #[test]
+    fn a_key_where_a_path_is_expected_is_not_repeated() {
+        let report =
+            |given: &str| options(json!({ "service_account": given })).unwrap_err().report();
+        assert!(report("/no/such.json").contains("key file `/no/such.json`"));
+        let encoded = "canary".repeat(100);
+        assert!(!report(&encoded).contains("canary"), "{}", report(&encoded));
     }
 
     #[test]

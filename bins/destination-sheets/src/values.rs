@@ -1,5 +1,6 @@
 //! Cells, read and written.
 
+use connector::Error;
 use serde_json::{Value, json};
 
 use crate::client::{Client, escaped};
@@ -10,7 +11,7 @@ use crate::layout::bodies;
 /// Bytes of ranges in one address; what is longer may be refused on its way.
 const ADDRESS_BYTES: usize = 6_000;
 /// As they are rather than as they look.
-const READ: &str = "/values:batchGet?valueRenderOption=UNFORMATTED_VALUE&dateTimeRenderOption=SERIAL_NUMBER&fields=valueRanges.values";
+const READ: &str = "/values:batchGet?valueRenderOption=UNFORMATTED_VALUE&dateTimeRenderOption=SERIAL_NUMBER&fields=valueRanges(range,values)";
 const WRITE: &str = "/values:batchUpdate?fields=totalUpdatedRows";
 
 /// The rows of a range; empty ones at the end and empty cells at a row's end are left out.
@@ -29,9 +30,12 @@ pub(crate) async fn read(
         let doing = format!("reading {}", group.first().map_or("", String::as_str));
         let answer = client.get(&doing, spreadsheet, &format!("{READ}{query}")).await?;
         let found = answer.get("valueRanges").and_then(Value::as_array);
-        for at in 0..group.len() {
-            all.push(rows(found.and_then(|found| found.get(at))));
-        }
+        let Some(found) = found.filter(|found| found.len() == group.len()) else {
+            // Taken for empty cells, it would have every row written a second time.
+            let text = format!("{doing}: an answer without the cells that were asked for");
+            return Err(Error::unreachable(text).hint("nothing is lost: run again later").into());
+        };
+        all.extend(found.iter().map(rows));
     }
     Ok(all)
 }
@@ -55,8 +59,8 @@ fn groups(ranges: &[String]) -> Vec<&[String]> {
     groups
 }
 
-fn rows(range: Option<&Value>) -> Rows {
-    let rows = range.and_then(|range| range.get("values")).and_then(Value::as_array);
+fn rows(range: &Value) -> Rows {
+    let rows = range.get("values").and_then(Value::as_array);
     let row = |row: &Value| row.as_array().cloned().unwrap_or_default();
     rows.into_iter().flatten().map(row).collect()
 }

@@ -18,6 +18,8 @@ const DIGITS: usize = 15;
 /// The day that spreadsheets count from, in days before 1970.
 const EPOCH_DAYS: f64 = 25_569.0;
 const DAY_SECONDS: f64 = 86_400.0;
+/// Unix seconds of the days that spreadsheets show: from the first of 1900 to the last of 9999.
+const TIMES: std::ops::Range<i64> = -2_208_988_800..253_402_300_800;
 
 /// How values are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -140,11 +142,17 @@ fn cell(value: &str, kind: Kind, mode: ValueMode) -> Value {
     }
 }
 
-/// A number as a number if a spreadsheet keeps all of its digits, else as text.
+/// The day of a time, with its part that has gone; none where a spreadsheet has no such day.
+fn day(seconds: &str) -> Option<f64> {
+    seconds.parse::<i64>().ok().filter(|seconds| TIMES.contains(seconds))?;
+    Some(seconds.parse::<f64>().ok()? / DAY_SECONDS + EPOCH_DAYS)
+}
+
+/// A number as a number if a spreadsheet keeps all of its digits, else as text; as text too where it
+/// is no time in a column that shows times.
 fn number(value: &str, kind: Kind) -> Value {
-    let seconds = (kind == Kind::Time).then(|| value.parse::<i32>().ok()).flatten();
-    if let Some(seconds) = seconds {
-        return Value::from(f64::from(seconds) / DAY_SECONDS + EPOCH_DAYS);
+    if kind == Kind::Time {
+        return day(value).map_or_else(|| Value::from(value), Value::from);
     }
     let mantissa = value.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -217,6 +225,17 @@ mod tests {
         assert_eq!(typed(r#"{ "a b": [1, "x\" y"] }"#), json!(r#"{"a b":[1,"x\" y"]}"#));
         assert_eq!(cell("86400", Kind::Time, ValueMode::Typed), json!(25570.0));
         assert_eq!(cell("43200", Kind::Time, ValueMode::Typed), json!(25569.5));
+    }
+
+    #[test]
+    fn a_time_is_a_day_also_behind_2038_and_text_where_there_is_no_such_day() {
+        let time = |value| cell(value, Kind::Time, ValueMode::Typed);
+        assert_eq!(time("2147483648"), json!(50_424.134_814_814_81));
+        assert_eq!(time("-2208988800"), json!(2.0));
+        assert_eq!(time("253402300799"), json!(2_958_465.999_988_426));
+        for value in ["253402300800", "-2208988801", "1e3", "1.5"] {
+            assert_eq!(time(value), json!(value));
+        }
     }
 
     #[test]

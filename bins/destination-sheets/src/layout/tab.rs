@@ -130,7 +130,7 @@ impl KeyCells {
         Self { next_row: model.next_row, ..Self::default() }
     }
 
-    /// Rows that are added.
+    /// The row behind the last one that is added.
     pub(crate) const fn next_row(&self) -> u64 {
         self.next_row
     }

@@ -50,6 +50,14 @@ async fn a_token_that_is_about_to_expire_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_good_for_ever_is_used() {
+    let copy = with(|copy| json!({"service_account": copy.sheets.service_account()})).await;
+    copy.sheets.set_token_lifetime(Duration::from_secs(u64::MAX));
+    copy.setup(&[stream("customers")]).await.expect_code(0);
+    assert_eq!(tokens(&copy), 1);
+}
+
+#[tokio::test]
 async fn credentials_that_are_wrong_are_told_without_them() {
     let copy = with(
         |_| json!({"client_id": "client", "client_secret": "canary1", "refresh_token": "canary2"}),

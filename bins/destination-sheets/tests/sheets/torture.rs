@@ -3,7 +3,7 @@
 use testkit::program::Signal;
 use testkit::sheets::{Effect, Fault};
 
-use crate::copy::{Copy, counts, page, stream};
+use crate::copy::{Copy, counts, failure, page, stream};
 
 fn input() -> String {
     page("customers", (0, 30), ("a", 7)) + &page("customers", (20, 50), ("b", 8))
@@ -43,6 +43,18 @@ async fn a_run_that_ends_half_way_acknowledges_no_more_than_what_stands_there() 
         again.write(&[stream("customers")], &input()).await.expect_code(0);
         assert_whole(&again);
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_the_cells_that_were_asked_for_is_no_empty_tab() {
+    let copy = Copy::of(&[stream("customers")]).await;
+    copy.write(&[stream("customers")], &input()).await.expect_code(0);
+    // The second is that of the keys.
+    copy.sheets.fail(Fault { after: 1, ..Fault::once("batchGet", 200) });
+    let run = copy.write(&[stream("customers")], &input()).await.expect_code(1);
+    assert_eq!(failure(&run).1, "unreachable", "{}", run.stdout);
+    copy.write(&[stream("customers")], &input()).await.expect_code(0);
+    assert_whole(&copy);
 }
 
 #[tokio::test]
