@@ -88,13 +88,18 @@ impl ApiError {
         let message = format!("No such {object}: '{id}'");
         Self::invalid(status, message).code("resource_missing").param(param)
     }
-}
 
-impl ApiError {
     /// A parameter that the request must have.
     pub(crate) fn missing_param(name: &str) -> Self {
         let message = format!("Missing required param: {name}.");
         Self::invalid(400, message).code("parameter_missing").param(name)
+    }
+
+    /// More requests than are allowed, by the bucket that ran empty.
+    pub(crate) fn too_many(bucket: &'static str) -> Self {
+        let message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.";
+        let refusal = Self::invalid(429, message.to_owned()).code("rate_limit");
+        Self { limited_by: Some(bucket), ..refusal }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::oracle;
 use crate::params;
 use crate::permissions;
 use crate::read::Reader;
-use crate::route::Route;
+use crate::route::{Ours, Route};
 use crate::stats::Stats;
 use crate::stripecli::{Sessions, opened};
 use crate::tenant::{Habits, Lags, Tenant};
@@ -214,8 +214,8 @@ impl App {
 
     fn serve(&self, asked: Asked<'_>) -> Result<Answer, ApiError> {
         let route = Route::of(asked.path, self.world());
-        if route.is_ours() {
-            return self.serve_ours(asked, &route);
+        if let Route::Ours(ours) = &route {
+            return self.serve_ours(asked, ours);
         }
         let trouble = self.admit(asked, &route)?;
         let tenant = self.tenant(asked.account)?;
@@ -229,27 +229,27 @@ impl App {
         Ok(trouble.spoil(answer.unwrap_or_else(Answer::from), victim))
     }
 
-    fn serve_ours(&self, asked: Asked<'_>, route: &Route<'_>) -> Result<Answer, ApiError> {
+    fn serve_ours(&self, asked: Asked<'_>, ours: &Ours<'_>) -> Result<Answer, ApiError> {
         let named = params::pairs(asked.query).into_iter().find(|(name, _)| name == "account");
         let named = named.as_ref().map(|(_, id)| id.as_str());
         let tenant = self.tenant(named.or(asked.account))?;
         let clock = &self.behaviour.clock;
-        match (asked.method, route) {
-            ("GET", Route::Stats) => Ok(Answer::json(&self.stats.to_json())),
-            ("GET", Route::OracleCounts) => Ok(oracle::counts(&tenant.world, asked.query)),
-            ("GET", Route::Oracle(stream)) => {
+        match (asked.method, ours) {
+            ("GET", Ours::Stats) => Ok(Answer::json(&self.stats.to_json())),
+            ("GET", Ours::OracleCounts) => Ok(oracle::counts(&tenant.world, asked.query)),
+            ("GET", Ours::Oracle(stream)) => {
                 let own = tenant.world.stream(&stream.facts.name).unwrap_or(stream);
                 Ok(oracle::objects(own, asked.query))
             }
-            ("GET", Route::ChildOracle(name)) => Ok(oracle::child_objects(&tenant.world, name)),
-            ("GET", Route::Webhooks) => {
+            ("GET", Ours::ChildOracle(name)) => Ok(oracle::child_objects(&tenant.world, name)),
+            ("GET", Ours::Webhooks) => {
                 let mut counts = tenant.outbox.to_json(&tenant.world);
                 set(&mut counts, "acknowledged_by_socket", self.sessions.acknowledged().into());
                 set(&mut counts, "connections_of_sockets", self.sessions.connections().into());
                 Ok(Answer::json(&counts))
             }
-            ("POST", Route::Mutate) => control::mutate(tenant, clock, asked.body),
-            ("POST", Route::Clock) => control::advance(clock, asked.body),
+            ("POST", Ours::Mutate) => control::mutate(tenant, clock, asked.body),
+            ("POST", Ours::Clock) => control::advance(clock, asked.body),
             _ => Err(ApiError::unknown_url(asked.method, asked.path)),
         }
     }
@@ -275,15 +275,7 @@ impl App {
             }
             Route::One(stream, id) => reader.object(stream, id),
             Route::Children(list, id) => reader.children(list, id, path, query),
-            Route::Stats
-            | Route::OracleCounts
-            | Route::Oracle(_)
-            | Route::ChildOracle(_)
-            | Route::Mutate
-            | Route::Clock
-            | Route::Webhooks
-            | Route::CliSession
-            | Route::Unknown => Err(unknown()),
+            Route::Ours(_) | Route::CliSession | Route::Unknown => Err(unknown()),
         }
     }
 

@@ -234,6 +234,15 @@ fn long_lists_stay_whole_through_changes() {
 }
 
 #[test]
+fn a_clock_behind_the_last_date_of_all_is_answered_with_that_date() {
+    let app = app("--objects customers=1 --clock 300000000000");
+    advance(&app, 86_400);
+    let dated = answer(&app, "/v1/customers");
+    let last = "Fri, 31 Dec 9999 23:59:59 GMT";
+    assert!(dated.headers.contains(&("date", last.to_owned())), "{:?}", dated.headers);
+}
+
+#[test]
 fn a_lagging_list_shows_what_was() {
     let app = app(&format!("--objects all=20 --list-lag 60 {STILL}"));
     let list = |stream: &str| page_through(&app, facts(stream));

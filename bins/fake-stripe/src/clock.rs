@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MILLIS: i64 = 1_000;
+/// The last moment of the year 9999: no HTTP date is later.
+const LAST: i64 = 253_402_300_799_999;
 
 /// What time it is at the server.
 #[derive(Debug, Default)]
@@ -25,10 +27,10 @@ impl Clock {
         Self { still: Some(at.saturating_mul(MILLIS)), ahead: AtomicI64::new(0) }
     }
 
-    /// The time, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970; never before, and never beyond the year 9999.
     pub(crate) fn now(&self) -> i64 {
         let base = self.still.unwrap_or_else(machine);
-        base.saturating_add(self.ahead.load(Ordering::SeqCst))
+        base.saturating_add(self.ahead.load(Ordering::SeqCst)).clamp(0, LAST)
     }
 
     /// The time in unix seconds.
@@ -58,6 +60,17 @@ mod tests {
         assert_eq!(clock.now(), 1_800_000_000_000);
         clock.advance(35 * 86_400);
         assert_eq!(clock.seconds(), 1_803_024_000);
+    }
+
+    #[test]
+    fn no_clock_shows_a_time_that_no_answer_can_tell() {
+        for (seconds, shown) in
+            [(i64::MAX, 253_402_300_799), (300_000_000_000, 253_402_300_799), (-1, 0)]
+        {
+            let clock = Clock::still(seconds);
+            clock.advance(0);
+            assert_eq!(clock.seconds(), shown);
+        }
     }
 
     #[test]

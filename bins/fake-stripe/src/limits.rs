@@ -29,19 +29,13 @@ impl Limits {
     pub(crate) fn take(&self, path: &str) -> Result<(), ApiError> {
         let endpoint = self.endpoints.get(path);
         if endpoint.is_some_and(|bucket| bucket.check().is_err()) {
-            return Err(too_many("endpoint-rate"));
+            return Err(ApiError::too_many("endpoint-rate"));
         }
         if self.account.as_ref().is_some_and(|bucket| bucket.check().is_err()) {
-            return Err(too_many("global-rate"));
+            return Err(ApiError::too_many("global-rate"));
         }
         Ok(())
     }
-}
-
-fn too_many(reason: &'static str) -> ApiError {
-    let message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.";
-    let refusal = ApiError::invalid(429, message.to_owned()).code("rate_limit");
-    ApiError { limited_by: Some(reason), ..refusal }
 }
 
 #[cfg(test)]

@@ -15,6 +15,16 @@ pub(crate) enum Route<'a> {
     One(&'a Stream, &'a str),
     /// A list under a parent, and the parent's id if it stands in the path.
     Children(&'a ChildList, &'a str),
+    /// `POST /v1/stripecli/sessions`
+    CliSession,
+    /// About the fake, and no part of Stripe.
+    Ours(Ours<'a>),
+    /// Nothing we have.
+    Unknown,
+}
+
+/// What the fake tells of itself, and takes.
+pub(crate) enum Ours<'a> {
     /// `/__stats`
     Stats,
     /// `/__oracle`: how many objects of each stream a whole copy holds.
@@ -29,21 +39,17 @@ pub(crate) enum Route<'a> {
     Clock,
     /// `/__webhooks`: how many webhooks are waiting, delivered, failed.
     Webhooks,
-    /// `POST /v1/stripecli/sessions`
-    CliSession,
-    /// Nothing we have.
-    Unknown,
 }
 
 impl<'a> Route<'a> {
     pub(crate) fn of(path: &'a str, world: &'a World) -> Self {
         match path {
             "/v1/account" => return Self::Account,
-            "/__stats" => return Self::Stats,
-            "/__oracle" => return Self::OracleCounts,
-            "/__mutate" => return Self::Mutate,
-            "/__clock" => return Self::Clock,
-            "/__webhooks" => return Self::Webhooks,
+            "/__stats" => return Self::Ours(Ours::Stats),
+            "/__oracle" => return Self::Ours(Ours::OracleCounts),
+            "/__mutate" => return Self::Ours(Ours::Mutate),
+            "/__clock" => return Self::Ours(Ours::Clock),
+            "/__webhooks" => return Self::Ours(Ours::Webhooks),
             "/v1/stripecli/sessions" => return Self::CliSession,
             _ => {}
         }
@@ -72,36 +78,19 @@ impl<'a> Route<'a> {
     pub(crate) fn subject(&self) -> Option<(&'a str, &'a str)> {
         let of = |facts: &'a StreamFacts| Some((facts.name.as_str(), facts.object.as_str()));
         match self {
-            Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => of(stream.facts),
+            Self::List(stream) | Self::One(stream, _) => of(stream.facts),
             Self::Children(list, _) => Some((list.name, &list.facts.resource)),
             Self::Account => Some(("account", "account")),
-            Self::Stats
-            | Self::OracleCounts
-            | Self::ChildOracle(_)
-            | Self::Mutate
-            | Self::Clock
-            | Self::Webhooks
-            | Self::CliSession
-            | Self::Unknown => None,
+            Self::Ours(_) | Self::CliSession | Self::Unknown => None,
         }
     }
 
     /// The list whose rate it counts against.
     pub(crate) fn list_path(&self) -> Option<&'a str> {
         match self {
-            Self::List(stream) | Self::One(stream, _) | Self::Oracle(stream) => {
-                Some(&stream.facts.path)
-            }
+            Self::List(stream) | Self::One(stream, _) => Some(&stream.facts.path),
             Self::Children(list, _) => Some(&list.facts.path),
-            Self::Account
-            | Self::Stats
-            | Self::OracleCounts
-            | Self::ChildOracle(_)
-            | Self::Mutate
-            | Self::Clock
-            | Self::Webhooks
-            | Self::CliSession
-            | Self::Unknown => None,
+            Self::Account | Self::Ours(_) | Self::CliSession | Self::Unknown => None,
         }
     }
 
@@ -118,46 +107,24 @@ impl<'a> Route<'a> {
         match self {
             Self::One(stream, _) => Some(format!("{}/{{id}}", stream.facts.path)),
             Self::Children(list, _) => Some(list.facts.path.clone()),
-            Self::Account
-            | Self::List(_)
-            | Self::Stats
-            | Self::OracleCounts
-            | Self::Oracle(_)
-            | Self::ChildOracle(_)
-            | Self::Mutate
-            | Self::Clock
-            | Self::Webhooks
-            | Self::CliSession
-            | Self::Unknown => None,
+            Self::Account | Self::List(_) | Self::Ours(_) | Self::CliSession | Self::Unknown => {
+                None
+            }
         }
     }
 
     /// Whether it is about the fake and not a part of Stripe.
     pub(crate) fn is_ours(&self) -> bool {
-        match self {
-            Self::Stats
-            | Self::OracleCounts
-            | Self::Oracle(_)
-            | Self::ChildOracle(_)
-            | Self::Mutate
-            | Self::Clock
-            | Self::Webhooks => true,
-            Self::Account
-            | Self::List(_)
-            | Self::One(..)
-            | Self::Children(..)
-            | Self::CliSession
-            | Self::Unknown => false,
-        }
+        matches!(self, Self::Ours(_))
     }
 }
 
 fn oracle<'a>(name: &'a str, world: &'a World) -> Route<'a> {
     if let Some(stream) = world.stream(name) {
-        return Route::Oracle(stream);
+        return Route::Ours(Ours::Oracle(stream));
     }
     match world.child_lists().iter().any(|list| list.name == name) {
-        true => Route::ChildOracle(name),
+        true => Route::Ours(Ours::ChildOracle(name)),
         false => Route::Unknown,
     }
 }

@@ -33,7 +33,8 @@ impl Arguments {
 
     /// The account that they ask for.
     pub(crate) fn population(&self, facts: Facts) -> Result<Population, ArgumentError> {
-        let start = self.account.newest - i64::from(self.account.span_days.max(1)) * SECONDS_A_DAY;
+        let days = i64::from(self.account.span_days.max(1));
+        let start = self.account.newest.saturating_sub(days * SECONDS_A_DAY);
         Ok(Population {
             facts,
             seed: self.account.seed,

@@ -169,10 +169,8 @@ impl Trouble {
         }
     }
 
-    fn refused_rate(self, reason: &'static str) -> Answer {
-        let message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.";
-        let refusal = ApiError::invalid(429, message.to_owned()).code("rate_limit");
-        let mut answer = Answer::from(ApiError { limited_by: Some(reason), ..refusal });
+    fn refused_rate(self, bucket: &'static str) -> Answer {
+        let mut answer = Answer::from(ApiError::too_many(bucket));
         answer.headers.push(("retry-after", self.seconds.unwrap_or(1).to_string()));
         answer
     }
