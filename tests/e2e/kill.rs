@@ -1,5 +1,7 @@
 //! SIGKILL of any of the three in the middle; the same command again ends equal to the oracle.
 
+use std::path::Path;
+
 use serde_json::json;
 use testkit::family;
 use testkit::postgres::{Cluster, Database};
@@ -30,8 +32,10 @@ async fn survives(copy: &Copy<'_>, victim: &str, states: usize) {
     for _ in 0..states {
         running.message(|message| message["type"] == "source_state").await;
     }
+    let home = folder.path().canonicalize().unwrap();
+    let there = family::running_in(&home).len();
+    assert!(there >= 3, "the engine and its connectors run there, not {there} programs");
     kill(&running, victim);
-    let id = running.id();
     let killed = running.finish().await;
     assert_ne!(killed.code(), Some(0), "{}", killed.stderr);
     if victim != "sync-engine" {
@@ -39,7 +43,7 @@ async fn survives(copy: &Copy<'_>, victim: &str, states: usize) {
         assert_eq!(eof["eof"]["has_more"], true, "{eof}");
         assert!(killed.stderr.contains(victim), "it is named: {}", killed.stderr);
     }
-    assert_no_child_of(id).await;
+    assert_nobody_in(&home).await;
 
     sync().run("").await.expect_code(0);
     let streams: Vec<String> = STREAMS.split(',').map(str::to_owned).collect();
@@ -54,12 +58,16 @@ fn kill(running: &Running, victim: &str) {
     assert!(family::kill(child.unwrap_or_else(|| panic!("{victim} runs"))));
 }
 
-/// Connectors end with the engine. Its children are known by the folder that only they share: none
-/// keeps it as its parent, and none is handed over to another.
-async fn assert_no_child_of(parent: u32) {
+/// Connectors end with the engine. They are known by the folder that only they share: a child whose
+/// parent is gone is handed over to another, so its parent does not tell.
+async fn assert_nobody_in(home: &Path) {
     let deadline = tokio::time::Instant::now() + testkit::program::DEADLINE;
-    while !family::children(parent, "").is_empty() {
-        assert!(tokio::time::Instant::now() < deadline, "children of {parent} live on");
+    loop {
+        let left = family::running_in(home);
+        if left.is_empty() {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{left:?} live on in {home:?}");
         tokio::task::yield_now().await;
     }
 }
@@ -150,11 +158,10 @@ async fn what_was_deleted_after_a_first_call_that_died_at_once_is_deleted_in_the
     let client = database.client().await;
     client.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
     let running = sync("customers").start();
-    let id = running.id();
     until_something_waits(&database).await;
     running.signal(Signal::KILL);
     drop(running.finish().await);
-    assert_no_child_of(id).await;
+    assert_nobody_in(&folder.path().canonicalize().unwrap()).await;
     end_who_waits(&database).await;
     client.close().await;
 

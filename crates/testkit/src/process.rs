@@ -1,9 +1,9 @@
 //! The one place where test support starts processes.
 
-use std::{ffi::OsStr, process::Command};
+use std::{ffi::OsStr, io, path::PathBuf, process::Command};
 
 /// Variables that would reach into a program under test from the developer's own shell.
-const FOREIGN: [&str; 10] = [
+const FOREIGN: [&str; 19] = [
     "STRIPE_API_KEY",
     "STRIPE_API_VERSION",
     "POSTGRES_URL",
@@ -13,6 +13,15 @@ const FOREIGN: [&str; 10] = [
     "GOOGLE_CLIENT_SECRET",
     "RUST_LOG",
     "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "NO_COLOR",
 ];
 
@@ -24,4 +33,11 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The file that a line of shell names, if it names one.
+pub(crate) fn find(script: &str) -> io::Result<Option<PathBuf>> {
+    let found = command("sh").args(["-c", script]).output()?;
+    let text = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+    if text.is_empty() { Ok(None) } else { std::fs::canonicalize(text).map(Some) }
 }

@@ -42,14 +42,6 @@ impl FakeStripe {
         self.running.id()
     }
 
-    /// How many objects a complete copy holds, by stream; streams without objects are left out.
-    pub async fn oracle_counts(&self) -> BTreeMap<String, u64> {
-        let counts = parse(&self.get("/__oracle").await);
-        let Value::Object(counts) = counts else { fail("the oracle's counts are no object") };
-        let count = |(name, count): (String, Value)| Some((name, count.as_u64()?));
-        counts.into_iter().filter_map(count).filter(|(_, count)| *count > 0).collect()
-    }
-
     /// Every object of a stream that a complete copy holds, by id, in canonical form.
     pub async fn oracle(&self, stream: &str) -> BTreeMap<String, Value> {
         let text = self.get(&format!("/__oracle/{stream}?lists=whole")).await;

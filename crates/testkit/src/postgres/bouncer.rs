@@ -1,22 +1,26 @@
 //! PgBouncer in transaction mode: every transaction may be on another connection of the server.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::cluster::Cluster;
-use super::server::{PASSWORD, USER};
+use super::server::{PASSWORD, USER, free_port};
 use crate::failure::{fail, loud};
-use crate::program::{Program, Running};
+use crate::process;
+use crate::program::{DEADLINE, Program, Running, Signal};
 
-const PLACES: [&str; 3] =
-    ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
+/// Debian puts it where only root looks for programs.
+const FIND: &str = r#"
+command -v pgbouncer && exit
+ls -d /usr/sbin/pgbouncer /opt/homebrew/bin/pgbouncer 2>/dev/null | head -n 1
+"#;
 
-const INSTALL: &str = "PgBouncer is missing; install the package `pgbouncer` (apt-get install \
+const INSTALL: &str = "`pgbouncer` is neither in PATH nor in /usr/sbin; install the package `pgbouncer` (apt-get install \
                        pgbouncer), or let `cargo xtask test` do it";
 
 /// A pool of few connections before a cluster; it ends with its owner.
@@ -32,9 +36,9 @@ impl Bouncer {
     ///
     /// # Panics
     ///
-    /// When PgBouncer is missing or does not start.
+    /// When PgBouncer is missing, or ends or is silent instead of listening.
     pub async fn start(cluster: &Cluster) -> Self {
-        let installed = PLACES.into_iter().find(|path| Path::new(path).is_file());
+        let installed = loud("looking for PgBouncer", process::find(FIND));
         let program = Program::at(installed.unwrap_or_else(|| fail(INSTALL)));
         let folder = loud("making a folder", tempfile::tempdir());
         let port = loud("looking for a port", free_port());
@@ -43,10 +47,7 @@ impl Bouncer {
         let program = program.arg(&settings);
         let is_root = rustix::process::geteuid().is_root();
         let program = if is_root { program.args(["-u", USER]) } else { program };
-        let running = program.start();
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        let running = listening(program.start(), port).await;
         Self { port, _running: running, _folder: folder }
     }
 
@@ -59,8 +60,24 @@ impl Bouncer {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// Returns once somebody takes connections on the port.
+async fn listening(mut running: Running, port: u16) -> Running {
+    let taken = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    // It writes nothing to stdout, so what comes there is its end.
+    let is_taken = tokio::select! {
+        _end = running.line() => false,
+        outcome = timeout(DEADLINE, taken) => outcome.is_ok(),
+    };
+    if is_taken {
+        return running;
+    }
+    running.signal(Signal::KILL);
+    let said = running.finish().await.stderr;
+    fail(&format!("PgBouncer does not listen on port {port}: {said}"))
 }
 
 /// Writes what the pool is told, and returns where.

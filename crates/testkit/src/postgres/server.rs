@@ -77,13 +77,9 @@ impl Account {
 
 /// The folder with `initdb` and `postgres`, from PATH or from where packages put them.
 pub(super) fn binaries() -> io::Result<PathBuf> {
-    let found = process::command("sh").args(["-c", FIND]).output()?;
-    let text = String::from_utf8_lossy(&found.stdout).trim().to_owned();
-    if text.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, INSTALL));
-    }
-    let file = std::fs::canonicalize(text)?;
-    file.parent().map(Path::to_path_buf).ok_or_else(|| io::Error::other(INSTALL))
+    let file = process::find(FIND)?;
+    let folder = file.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    folder.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, INSTALL))
 }
 
 /// Makes the data folder.

@@ -73,14 +73,6 @@ impl Asked {
     fn is_formatted(&self) -> bool {
         self.one("valueRenderOption") != "UNFORMATTED_VALUE"
     }
-
-    fn rows(&self) -> &[Value] {
-        self.body.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    fn option(&self) -> Result<bool, Refusal> {
-        raw(self.one("valueInputOption"))
-    }
 }
 
 fn raw(option: &str) -> Result<bool, Refusal> {
@@ -110,10 +102,7 @@ pub(super) fn answer(books: &mut Books, asked: &Asked) -> Result<Value, Refusal>
         ("POST", ":batchUpdate") => batch_update(id, book, asked),
         ("GET", "/values:batchGet") => batch_get(book, asked),
         ("POST", "/values:batchUpdate") => values_batch_update(book, asked),
-        (method, action) => {
-            let range = action.strip_prefix("/values/").ok_or_else(unknown)?;
-            values(book, (method, range), asked)
-        }
+        _ => Err(unknown()),
     }
 }
 
@@ -204,43 +193,4 @@ fn values_batch_update(book: &mut Book, asked: &Asked) -> Result<Value, Refusal>
     }
     *book = changed;
     Ok(json!({"totalUpdatedRows": rows}))
-}
-
-fn values(book: &mut Book, (method, range): (&str, &str), asked: &Asked) -> Result<Value, Refusal> {
-    match (method, range.rsplit_once(':')) {
-        ("POST", Some((range, "append"))) => append(book, range, asked),
-        ("POST", Some((range, "clear"))) => {
-            let read = book.read(range, true)?;
-            let empty: Vec<Value> = read.iter().map(|row| json!(vec![""; row.len()])).collect();
-            book.write(range, &empty, true)?;
-            Ok(json!({"clearedRange": range}))
-        }
-        ("GET", _) => {
-            let read = book.read(range, asked.is_formatted())?;
-            Ok(range_of(range, read))
-        }
-        ("PUT", _) => {
-            let is_raw = asked.option()?;
-            let rows = book.write(range, asked.rows(), is_raw)?;
-            Ok(json!({"updatedRange": range, "updatedRows": rows}))
-        }
-        _ => Err(Refusal::new(404, "Requested entity was not found.")),
-    }
-}
-
-/// Below the last row that holds anything, in a grid that grows.
-fn append(book: &mut Book, range: &str, asked: &Asked) -> Result<Value, Refusal> {
-    let is_raw = asked.option()?;
-    let mut changed = book.clone();
-    let (tab, _) = changed.area(range)?;
-    let first = tab.grid.used_rows();
-    let needed = first.saturating_add(asked.rows().len());
-    tab.grid.row_count = tab.grid.row_count.max(needed);
-    let title = tab.title.replace('\'', "''");
-    changed.check_size()?;
-    let place = format!("'{title}'!A{}", first.saturating_add(1));
-    let rows =
-        if asked.rows().is_empty() { 0 } else { changed.write(&place, asked.rows(), is_raw)? };
-    *book = changed;
-    Ok(json!({"updates": {"updatedRange": place, "updatedRows": rows}}))
 }

@@ -92,7 +92,7 @@ impl Book {
     }
 
     /// The tab of a range, and the part of it that is meant.
-    pub(super) fn area(&mut self, range: &str) -> Result<(&mut Tab, Area), Refusal> {
+    fn area(&mut self, range: &str) -> Result<(&mut Tab, Area), Refusal> {
         let refused = || Refusal::invalid(&format!("Unable to parse range: {range}"));
         let area = a1::parse(range).ok_or_else(refused)?;
         let tab = self.tabs.iter_mut().find(|tab| tab.title == area.title).ok_or_else(refused)?;
@@ -196,13 +196,6 @@ impl Book {
     pub fn cells(&mut self, title: &str) -> Vec<Vec<Value>> {
         let grid = &self.named(title).grid;
         grid.read((0, grid.row_count), (0, grid.column_count), false)
-    }
-
-    /// Rows and columns of a tab's grid, empty ones included.
-    #[track_caller]
-    pub fn size(&mut self, title: &str) -> (usize, usize) {
-        let grid = &self.named(title).grid;
-        (grid.row_count, grid.column_count)
     }
 
     /// Ranges that warn who types in them, and cell formats, of a tab.

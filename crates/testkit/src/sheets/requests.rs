@@ -35,7 +35,6 @@ fn one(book: &mut Book, name: &str, body: &Value) -> Result<(), Refusal> {
             book.tabs.retain(|tab| tab.id != id);
             Ok(())
         }
-        "updateSheetProperties" => update_sheet(book, body),
         "createDeveloperMetadata" => create_metadata(book, body),
         "updateDeveloperMetadata" => update_metadata(book, body),
         "updateCells" => update_cells(book, body),
@@ -51,7 +50,6 @@ fn one(book: &mut Book, name: &str, body: &Value) -> Result<(), Refusal> {
             Ok(())
         }
         "appendDimension" => append_dimension(book, body),
-        "insertDimension" | "deleteDimension" => change_dimension(book, name, body),
         _ => Err(Refusal::invalid("Unknown name: cannot find field.")),
     }
 }
@@ -80,23 +78,6 @@ pub(super) fn add_sheet(book: &mut Book, properties: &Value) -> Result<(), Refus
     let is_hidden = properties.get("hidden").and_then(Value::as_bool).unwrap_or_default();
     let tab = Tab { is_hidden, ..Tab::new(id, &title, Grid::new(rows, columns)) };
     book.add(tab, count(properties, "/index"))
-}
-
-fn update_sheet(book: &mut Book, body: &Value) -> Result<(), Refusal> {
-    let tab = book.by_id(number(body, "/properties/sheetId").unwrap_or_default())?;
-    for field in text(body, "/fields").split(',') {
-        match field {
-            "title" => text(body, "/properties/title").clone_into(&mut tab.title),
-            "gridProperties.rowCount" => {
-                let rows = count(body, "/properties/gridProperties/rowCount").unwrap_or(1);
-                let used = tab.grid.row_count;
-                tab.grid.remove_rows(rows.min(used), used);
-                tab.grid.row_count = rows;
-            }
-            _ => return Err(Refusal::invalid("Invalid field mask.")),
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn create_metadata(book: &mut Book, body: &Value) -> Result<(), Refusal> {
@@ -170,20 +151,6 @@ fn append_dimension(book: &mut Book, body: &Value) -> Result<(), Refusal> {
         grid.column_count = grid.column_count.saturating_add(length);
     } else {
         grid.row_count = grid.row_count.saturating_add(length);
-    }
-    Ok(())
-}
-
-fn change_dimension(book: &mut Book, name: &str, body: &Value) -> Result<(), Refusal> {
-    let grid = &mut book.by_id(number(body, "/range/sheetId").unwrap_or_default())?.grid;
-    let first = count(body, "/range/startIndex").unwrap_or_default();
-    let end = count(body, "/range/endIndex").unwrap_or_default();
-    let length = end.saturating_sub(first);
-    match (name, text(body, "/range/dimension")) {
-        ("insertDimension", "COLUMNS") => grid.insert_columns(first, length),
-        ("insertDimension", _) => grid.insert_rows(first, length),
-        (_, "COLUMNS") => grid.remove_columns(first, end),
-        _ => grid.remove_rows(first, end),
     }
     Ok(())
 }

@@ -176,11 +176,6 @@ impl FakeSheets {
         self.world().quota = Some(Quota { most, window, tells });
     }
 
-    /// Withdraws every token but the one that is good for ever.
-    pub fn withdraw_tokens(&self) {
-        self.world().tokens.retain(|token, _| token == STANDING);
-    }
-
     /// How long tokens are good from now on.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.world().token_lifetime = lifetime;

@@ -27,13 +27,14 @@ fn ask(books: &mut Books, method: &str, path: &str, body: Value) -> Result<Value
 }
 
 fn put(books: &mut Books, option: &str, range: &str, values: Value) -> Result<Value, Refusal> {
-    let path = format!("/values/{range}?valueInputOption={option}");
-    ask(books, "PUT", &path, json!({ "values": values }))
+    let data = json!([{"range": range, "values": values}]);
+    let body = json!({"valueInputOption": option, "data": data});
+    ask(books, "POST", "/values:batchUpdate", body)
 }
 
 fn get(books: &mut Books, range: &str) -> Value {
-    let path = format!("/values/{range}?valueRenderOption=UNFORMATTED_VALUE");
-    ask(books, "GET", &path, Value::Null).unwrap()["values"].clone()
+    let path = format!("/values:batchGet?valueRenderOption=UNFORMATTED_VALUE&ranges={range}");
+    ask(books, "GET", &path, Value::Null).unwrap()["valueRanges"][0]["values"].clone()
 }
 
 #[test]
@@ -73,17 +74,15 @@ fn null_leaves_a_cell_and_an_empty_text_clears_it() {
 }
 
 #[test]
-fn writes_beyond_the_grid_are_refused_and_an_append_makes_room() {
+fn writes_beyond_the_grid_are_refused_until_rows_are_added() {
     let mut books = books();
     let refused = put(&mut books, "RAW", "'it''s'!A10:A11", json!([["a"], ["b"]])).unwrap_err();
     assert!(refused.message.contains("exceeds grid limits. Max rows: 10"), "{}", refused.message);
-    put(&mut books, "RAW", "'it''s'!A10", json!([["last"]])).unwrap();
-    let path = "/values/'it''s'!A1:append?valueInputOption=RAW";
-    ask(&mut books, "POST", path, json!({"values": [["next"]]})).unwrap();
-    assert_eq!(get(&mut books, "'it''s'!A10:A"), json!([["last"], ["next"]]));
-    let path = "/values/'it''s'!A10:A:clear";
-    ask(&mut books, "POST", path, Value::Null).unwrap();
-    assert_eq!(get(&mut books, "'it''s'"), Value::Null);
+    let one = json!({"sheetId": 1, "dimension": "ROWS", "length": 1});
+    let grow = json!({"requests": [{"appendDimension": one}]});
+    ask(&mut books, "POST", ":batchUpdate", grow).unwrap();
+    put(&mut books, "RAW", "'it''s'!A10:A11", json!([["a"], ["b"]])).unwrap();
+    assert_eq!(get(&mut books, "'it''s'!A10:A"), json!([["a"], ["b"]]));
 }
 
 #[test]
