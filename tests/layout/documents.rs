@@ -1,11 +1,14 @@
 //! The documents name what is there.
 
-const DOCUMENTS: [&str; 8] = [
+use std::collections::BTreeSet;
+
+const DOCUMENTS: [&str; 9] = [
     "architecture.md",
     "protocol.md",
     "operations.md",
     "add-a-connector.md",
     "stripe-assumptions.md",
+    "stripe-errors.md",
     "decisions.md",
     "performance.md",
     "changelog.md",
@@ -18,9 +21,15 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_document_is_there() {
+fn every_document_is_there_and_shown_in_the_readme() {
+    let readme = read("README.md");
+    let there = std::fs::read_dir(super::root().join("docs")).unwrap();
+    let there: BTreeSet<String> =
+        there.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(there, DOCUMENTS.map(str::to_owned).into(), "docs/ and the list of this file");
     for name in DOCUMENTS {
         assert!(read(&format!("docs/{name}")).len() > 200, "docs/{name} says something");
+        assert!(readme.contains(&format!("](docs/{name})")), "README.md leads to docs/{name}");
     }
 }
 
