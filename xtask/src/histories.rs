@@ -2,13 +2,13 @@
 
 use clap::ValueEnum;
 
-use crate::suite::{command, step};
+use crate::suite::{Database, command, step};
 
 /// What is to be tried.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Options {
     /// Histories of each sort, each with a seed of its own
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// The first seed
     #[arg(long, default_value_t = 0)]
@@ -18,10 +18,10 @@ pub(crate) struct Options {
     sort: Option<Sort>,
     /// One kind of database; without it each is tried
     #[arg(long)]
-    destination: Option<Destination>,
+    destination: Option<Database>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sort {
     /// The program is killed; deleted rows are marked
     Kills,
@@ -42,24 +42,19 @@ impl Sort {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Destination {
-    Postgres,
-    Sqlite,
-}
-
 /// Builds the programs and runs the histories.
 pub(crate) fn run(options: Options) -> Result<String, String> {
+    if (options.sort, options.destination) == (Some(Sort::Server), Some(Database::Sqlite)) {
+        return Err("`sqlite` has no server that crashes: leave out `--destination`".to_owned());
+    }
     step("cargo", &["build", "--locked", "--workspace", "--bins"])?;
     let mut cargo = command("cargo");
     cargo.args(["test", "--locked", "-p", "workspace-tests", "--test", "destination", "--"]);
     cargo.args(["--nocapture", options.sort.map_or("histories_", Sort::test)]);
     cargo.env("HISTORY_RUNS", options.runs.to_string());
     cargo.env("HISTORY_SEED", options.seed.to_string());
-    match options.destination {
-        Some(Destination::Postgres) => drop(cargo.env("HISTORY_DESTINATION", "postgres")),
-        Some(Destination::Sqlite) => drop(cargo.env("HISTORY_DESTINATION", "sqlite")),
-        None => {}
+    if let Some(database) = options.destination {
+        cargo.env("HISTORY_DESTINATION", database.name());
     }
     let status = cargo.status().map_err(|error| format!("starting {cargo:?}: {error}"))?;
     if status.success() {

@@ -1,15 +1,32 @@
 //! The whole suite, with what it needs: PostgreSQL's programs, PgBouncer, and our own.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Packages of Debian and its kin: the server, and the pool that is tried before it.
 const PACKAGES: [&str; 2] = ["postgresql", "pgbouncer"];
 
+/// A kind of database that random suites can be told to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Database {
+    Postgres,
+    Sqlite,
+}
+
+impl Database {
+    /// As the suites call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
 /// Installs PostgreSQL and PgBouncer when they are missing and we may, and runs every test.
 pub(crate) fn run() -> Result<String, String> {
-    if !has_postgres() || !has_pgbouncer() {
+    if initdb().is_none() || pgbouncer().is_none() {
         install()?;
     }
     // Every program has a test of its own, so cargo builds them all, and the suites find them.
@@ -22,15 +39,21 @@ pub(crate) fn run() -> Result<String, String> {
     Ok("every test passed".to_owned())
 }
 
-/// Whether a server can be started: `initdb` on the path, or where Debian keeps it.
-fn has_postgres() -> bool {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    versions.map(|version| version.path().join("bin/initdb")).any(|path| path.is_file())
-        || on_path("initdb").is_some()
+/// `initdb`: on the path, or the newest where packages put it. The tests look in the same places.
+pub(crate) fn initdb() -> Option<PathBuf> {
+    found(
+        "command -v initdb && exit; \
+         ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
+         /opt/homebrew/opt/postgresql*/bin/initdb 2>/dev/null | sort -V | tail -n 1",
+    )
 }
 
-fn has_pgbouncer() -> bool {
-    Path::new("/usr/sbin/pgbouncer").is_file() || on_path("pgbouncer").is_some()
+/// Also where the tests look for it.
+fn pgbouncer() -> Option<PathBuf> {
+    found(
+        "command -v pgbouncer && exit; \
+         ls -d /usr/sbin/pgbouncer /opt/homebrew/bin/pgbouncer 2>/dev/null | head -n 1",
+    )
 }
 
 fn install() -> Result<(), String> {
@@ -40,7 +63,7 @@ fn install() -> Result<(), String> {
          is missing; install the packages `{packages}` (Debian, Ubuntu: sudo apt-get install \
          {packages}; macOS: brew install {packages}), or put initdb, postgres and pgbouncer on PATH"
     );
-    if on_path("apt-get").is_none() || !is_root() {
+    if found("command -v apt-get").is_none() || !is_root() {
         return Err(by_hand);
     }
     let install = ["install", "--yes", "--no-install-recommends"];
@@ -53,10 +76,11 @@ pub(crate) fn is_root() -> bool {
     command("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    let found = command("sh").args(["-c", "command -v \"$0\"", program]).output().ok()?;
-    let path = String::from_utf8(found.stdout).ok()?;
-    found.status.success().then(|| Path::new(path.trim()).to_owned())
+/// The file that a line of shell names, if it names one.
+fn found(line: &str) -> Option<PathBuf> {
+    let said = command("sh").args(["-c", line]).output().ok()?;
+    let path = String::from_utf8(said.stdout).ok()?;
+    if path.trim().is_empty() { None } else { std::fs::canonicalize(path.trim()).ok() }
 }
 
 fn runs(program: &str, arguments: &[&str]) -> bool {

@@ -1,14 +1,12 @@
 //! `cargo xtask torture`: random accidents, as many as wanted, or one of them again.
 
-use clap::ValueEnum;
-
-use crate::suite::{command, step};
+use crate::suite::{Database, command, step};
 
 /// What is to be tried.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Runs, each with a seed of its own
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// The first seed
     #[arg(long, default_value_t = 1)]
@@ -18,16 +16,10 @@ pub(crate) struct Options {
     faults: Option<String>,
     /// One kind of database; without it each seed is tried with both
     #[arg(long)]
-    destination: Option<Destination>,
+    destination: Option<Database>,
     /// Runs at a time, of each kind of database
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: u64,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Destination {
-    Postgres,
-    Sqlite,
 }
 
 /// Builds the programs and runs the suite that is meant.
@@ -43,10 +35,8 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
     if let Some(faults) = &options.faults {
         cargo.env("TORTURE_FAULTS", faults);
     }
-    match options.destination {
-        Some(Destination::Postgres) => drop(cargo.env("TORTURE_DESTINATION", "postgres")),
-        Some(Destination::Sqlite) => drop(cargo.env("TORTURE_DESTINATION", "sqlite")),
-        None => {}
+    if let Some(database) = options.destination {
+        cargo.env("TORTURE_DESTINATION", database.name());
     }
     let status = cargo.status().map_err(|error| format!("starting {cargo:?}: {error}"))?;
     if status.success() {

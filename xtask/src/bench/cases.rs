@@ -23,10 +23,10 @@ pub(crate) enum Case {
     Start(Options),
     /// Signed webhooks, 200 and 2,000 a second, to a copy that is followed.
     Live(Options),
-    /// All of these but load.
-    All(Options),
     /// The planner and its budgets in counted time, also at a hundred million objects.
     Budget,
+    /// All of these but load and budget.
+    All(Options),
 }
 
 type Run = fn(&Options) -> Result<Vec<Row>, String>;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::json;
 
 use super::account::{self, Files};
-use super::report::{Row, median, to_f64};
+use super::report::{Row, median};
 use super::stripe::Stripe;
 use super::{Options, release, tree};
 use crate::suite::command;
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<Row>, String> {
         });
     }
     let ours = median(ours).map(|row| {
-        let (cpu, memory) = (row.micros(), to_f64(row.cost.memory()) / 1024.0);
+        let (cpu, memory) = (row.micros(), row.cost.memory());
         row.at_most("µs CPU a record", cpu, 8.0).at_most("MiB", memory, 32.0)
     });
     Ok(median(bare).into_iter().chain(ours).collect())

@@ -58,11 +58,16 @@ fn watch(mut child: Child) -> std::io::Result<(ExitStatus, u64)> {
     }
 }
 
-/// The most memory that a process has had, in KiB.
-fn peak_of(process: u32) -> Option<u64> {
+/// The most memory that a process has had, in KiB; nothing once it has ended.
+pub(super) fn peak_of(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// CPU of a process itself.
+pub(super) fn own_of(process: u32) -> Result<Duration, String> {
+    times(process).map(|times| times.iter().take(2).sum())
 }
 
 /// CPU of a process's children that have ended.

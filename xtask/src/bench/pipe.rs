@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::account::{self, Files};
-use super::report::{Row, median, to_f64};
+use super::report::{Row, median};
 use super::stripe::Stripe;
 use super::{Options, release, tree};
 use crate::suite::command;
@@ -52,12 +52,12 @@ pub(super) fn run(options: &Options) -> Result<Vec<Row>, String> {
     let without = shell.as_ref().map_or(0.0, Row::micros);
     let ours = ours.map(|row| {
         let ratio = row.cost.wall.as_secs_f64() / least;
-        let own = row.cost.by_process.get("sync-engine").copied().unwrap_or_default();
+        let memory = row.cost.memory_of("sync-engine");
         // All but what the same two cost in the shell: more exact than what was last seen.
         let cpu = row.micros() - without;
         row.at_most("wall ÷ shell pipe", ratio, 1.05)
             .at_most("µs CPU a record of the engine", cpu, 2.0)
-            .at_most("MiB of the engine", to_f64(own.1) / 1024.0, 16.0)
+            .at_most("MiB of the engine", memory, 16.0)
     });
     Ok(shell.into_iter().chain(ours).collect())
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::suite::{command, is_root, on_path};
+use crate::suite::{command, initdb, is_root};
 
 /// Waits until its stdin ends, whatever signals come, and then runs its arguments.
 const KEEPER: &str = "trap '' HUP INT TERM; cat >/dev/null; exec \"$@\"";
@@ -127,15 +127,6 @@ fn shell(binaries: &Path, line: &str) -> Command {
 }
 
 fn binaries() -> Result<PathBuf, String> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = versions
-        .map(|version| version.path().join("bin"))
-        .filter(|folder| folder.join("initdb").is_file())
-        .collect();
-    found.sort();
-    let on_path = on_path("initdb").and_then(|path| path.parent().map(Path::to_owned));
-    found
-        .pop()
-        .or(on_path)
-        .ok_or_else(|| "PostgreSQL is missing: run `cargo xtask test` once".to_owned())
+    let folder = initdb().and_then(|program| program.parent().map(Path::to_owned));
+    folder.ok_or_else(|| "PostgreSQL is missing: run `cargo xtask test` once".to_owned())
 }

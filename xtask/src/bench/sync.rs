@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::account::{self, Files};
 use super::measure::{self, all_of};
-use super::report::{Row, median, to_f64};
+use super::report::{Row, median};
 use super::server::Server;
 use super::stripe::Stripe;
 use super::tree::Cost;
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<Row>, String> {
     let least = bare.as_ref().map_or(1.0, whole);
     let ours = ours.map(|row| {
         let (ratio, cpu) = (whole(&row) / least, row.micros());
-        let memory = to_f64(row.cost.memory()) / 1024.0;
+        let memory = row.cost.memory();
         row.at_most("CPU with the server ÷ bare loader", ratio, 1.4)
             .at_most("µs CPU a record, three programs", cpu, 20.0)
             .at_most("MiB, three programs", memory, 96.0)
@@ -62,8 +62,8 @@ pub(super) fn memory(options: &Options) -> Result<Vec<Row>, String> {
         for (name, most) in
             [("source-stripe", 32.0), ("destination-postgres", 48.0), ("sync-engine", 16.0)]
         {
-            let kib = row.cost.by_process.get(name).map_or(0, |(_, kib)| *kib);
-            row = row.at_most(&format!("MiB of {name}"), to_f64(kib) / 1024.0, most);
+            let memory = row.cost.memory_of(name);
+            row = row.at_most(&format!("MiB of {name}"), memory, most);
         }
         rows.push(row);
     }

@@ -7,13 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::measure::children_of;
+use super::measure::{children_of, own_of, peak_of};
+use super::report::to_f64;
 
 /// How often is looked; a process that is shorter is counted in the sum only.
 const PERIOD: Duration = Duration::from_millis(25);
-
-/// Hundredths of a second of the kernel's clock in one.
-const TICK: Duration = Duration::from_millis(10);
 
 /// What a run cost.
 #[derive(Debug, Clone, Default)]
@@ -44,10 +42,21 @@ impl Cost {
         Self { wall, cpu: self.cpu.saturating_sub(earlier.cpu), ..self }
     }
 
-    /// The most memory of all processes together, in KiB, as if all had it at once.
-    pub(super) fn memory(&self) -> u64 {
-        self.by_process.values().map(|(_, kib)| kib).sum()
+    /// The most memory of all processes together, in MiB, as if all had it at once. Nothing that
+    /// was seen counts as without bound, so that it meets no target.
+    pub(super) fn memory(&self) -> f64 {
+        let seen = self.by_process.values().map(|(_, kib)| *kib).reduce(u64::saturating_add);
+        mebibytes(seen)
     }
+
+    /// The most memory of one program, in MiB, by the same rule.
+    pub(super) fn memory_of(&self, program: &str) -> f64 {
+        mebibytes(self.by_process.get(program).map(|(_, kib)| *kib))
+    }
+}
+
+fn mebibytes(kib: Option<u64>) -> f64 {
+    kib.map_or(f64::INFINITY, |kib| to_f64(kib) / 1024.0)
 }
 
 /// Runs a program to its end, from a file or from nothing; its output goes nowhere.
@@ -115,25 +124,32 @@ fn look(root: u32, cost: &mut Cost) {
 fn parents() -> Vec<(u32, u32)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter_map(|id| Some((id, stat(id)?.get(1)?.parse().ok()?))).collect()
+    ids.filter_map(|id| Some((id, parent(id)?))).collect()
 }
 
-/// The fields of `/proc/PID/stat` from the state on.
-fn stat(id: u32) -> Option<Vec<String>> {
+fn parent(id: u32) -> Option<u32> {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;
-    Some(fields.split(' ').map(str::to_owned).collect())
+    fields.split(' ').nth(1)?.parse().ok()
 }
 
 /// A process's name, its own CPU, and the most memory that it had, in KiB.
 fn one(id: u32) -> Option<(String, Duration, u64)> {
     let exe = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
     let name = exe.file_name()?.to_str()?.to_owned();
-    let stat = stat(id)?;
-    let ticks = stat.iter().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok());
-    let cpu = ticks.map(|ticks| TICK.saturating_mul(ticks)).sum();
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some((name, cpu, kib))
+    Some((name, own_of(id).ok()?, peak_of(id)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_nobody_saw_meets_no_target() {
+        let mut cost = Cost::default();
+        assert_eq!((cost.memory(), cost.memory_of("one")), (f64::INFINITY, f64::INFINITY));
+        cost.by_process.insert("one".to_owned(), (Duration::ZERO, 3 * 1024));
+        cost.by_process.insert("other".to_owned(), (Duration::ZERO, 1024));
+        assert_eq!((cost.memory(), cost.memory_of("one")), (4.0, 3.0));
+    }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_postgres::{Client, Statement};
 
-/// Stripe waits no longer for an answer.
+/// Longer than a listener lets anybody wait before it puts a webhook off.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Every so many, the row is looked for as soon as the webhook was answered.
 const LOOKED_FOR: u64 = 20;
