@@ -232,6 +232,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_blank_line_holds_back_nothing_that_came_before_it() {
+        let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "u"});
+        let catalog = serde_json::from_value(json!({"streams": [{"stream": stream}]})).unwrap();
+        let (mut source, from) = tokio::io::duplex(1024);
+        let (to, mut destination) = tokio::io::duplex(1024);
+        let (sender, _receiver) = mpsc::channel(64);
+        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
+        let (from, gate) = (Reader::new(from), Gate::new(&catalog, "source/test"));
+        let talk = async {
+            source.write_all(format!("{GOOD}\n\n").as_bytes()).await.unwrap();
+            let mut line = vec![0; GOOD.len() + 1];
+            destination.read_exact(&mut line).await.unwrap();
+            drop(source);
+            line
+        };
+        let (line, pumped) = tokio::join!(talk, pump(from, gate, to, reports, || Timestamp::EPOCH));
+        assert_eq!(line, format!("{GOOD}\n").into_bytes());
+        assert_eq!(pumped.end, PumpEnd::Clean);
+    }
+
+    #[tokio::test]
     async fn a_destination_that_has_gone_stops_the_pump() {
         let (near, far) = tokio::io::duplex(16);
         drop(far);

@@ -97,30 +97,39 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
-    /// Whether another whole line is in memory, so that [`Reader::next`] would not wait.
+    /// Whether another whole line that is not blank is in memory, so that [`Reader::next`] would not
+    /// wait.
     pub fn has_line(&mut self) -> bool {
-        let rest = self.buffer.get(self.scanned..).unwrap_or_default();
-        if let Some(at) = memchr::memchr(b'\n', rest) {
+        loop {
+            let rest = self.buffer.get(self.scanned..).unwrap_or_default();
+            let Some(at) = memchr::memchr(b'\n', rest) else {
+                self.scanned = self.buffer.len();
+                return false;
+            };
             self.scanned = self.scanned.saturating_add(at);
-            return true;
+            if !self.buffer.get(self.start..self.scanned).is_some_and(is_blank) {
+                return true;
+            }
+            self.pass_line();
         }
-        self.scanned = self.buffer.len();
-        false
     }
 
     /// Where the next line that is not blank lies, if it is in memory whole.
     fn take_line(&mut self) -> Result<Option<(usize, usize)>, FrameError> {
-        while self.has_line() {
-            let (from, to) = (self.start, self.scanned);
-            self.check_length(to.saturating_sub(from))?;
-            self.start = to.saturating_add(1);
-            self.scanned = self.start;
-            self.line = self.line.saturating_add(1);
-            if !self.buffer.get(from..to).is_some_and(is_blank) {
-                return Ok(Some((from, to)));
-            }
+        if !self.has_line() {
+            return Ok(None);
         }
-        Ok(None)
+        let (from, to) = (self.start, self.scanned);
+        self.check_length(to.saturating_sub(from))?;
+        self.pass_line();
+        Ok(Some((from, to)))
+    }
+
+    /// Goes behind the line that was found.
+    const fn pass_line(&mut self) {
+        self.start = self.scanned.saturating_add(1);
+        self.scanned = self.start;
+        self.line = self.line.saturating_add(1);
     }
 
     const fn check_length(&self, length: usize) -> Result<(), FrameError> {
@@ -192,6 +201,16 @@ mod tests {
         let (lines, error) = run(b"{}\n\n  \r\n[]\n", 10);
         assert_eq!(lines, [b"{}", b"[]"]);
         assert!(error.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_blank_line_is_none_that_another_could_be_waited_for_behind() {
+        let mut reader = Reader::new(&b"{}\n \n\n[]\n\n\n"[..]);
+        assert_eq!(reader.next().await.unwrap(), Some(&b"{}"[..]));
+        assert!(reader.has_line(), "the blank ones are passed");
+        assert_eq!(reader.next().await.unwrap(), Some(&b"[]"[..]));
+        assert_eq!(reader.line_number(), 4);
+        assert!(!reader.has_line(), "only blank ones are left");
     }
 
     #[test]
