@@ -326,11 +326,20 @@ fn unstamped(line: &[u8]) -> Cow<'_, [u8]> {
 
 const STAMPS: [&str; 2] = ["_emitted_by", "_ts"];
 
+/// Bytes of a line that a report shows.
+const SHOWN: usize = 200;
+
+/// Bytes that are looked through for secrets: one that reaches over the end of what is shown must be
+/// seen whole to be known for one.
+const LOOKED_THROUGH: usize = 4096;
+
 /// The first 200 bytes of a line for a report, secrets masked.
 #[must_use]
 pub fn excerpt(line: &[u8]) -> String {
-    let head = line.get(..line.len().min(200)).unwrap_or_default();
-    let text = String::from_utf8_lossy(head);
-    let ending = if line.len() > 200 { "…" } else { "" };
-    format!("{}{ending}", crate::secret::mask(&text))
+    let head = line.get(..line.len().min(LOOKED_THROUGH)).unwrap_or_default();
+    let masked = crate::secret::mask(&String::from_utf8_lossy(head));
+    let end = (0..=SHOWN).rev().find(|at| masked.is_char_boundary(*at)).unwrap_or_default();
+    let shown = if masked.len() <= SHOWN { &masked } else { masked.get(..end).unwrap_or_default() };
+    let is_cut = shown.len() < masked.len() || head.len() < line.len();
+    format!("{shown}{}", if is_cut { "…" } else { "" })
 }

@@ -42,7 +42,11 @@ impl fmt::Debug for Secret {
 }
 
 /// How Stripe's secrets begin (<https://docs.stripe.com/keys>).
-const PREFIXES: [&str; 6] = ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "ek_"];
+const PREFIXES: [&str; 7] =
+    ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "ek_live_", "ek_test_"];
+
+/// How a password stands among the parameters of a URL.
+const PARAMETER: &str = "password=";
 
 fn shown(prefix: &str, rest: &str) -> String {
     let count = rest.chars().count();
@@ -56,7 +60,7 @@ fn shown(prefix: &str, rest: &str) -> String {
 #[must_use]
 pub fn mask(text: &str) -> String {
     let masked = PREFIXES.iter().fold(text.to_owned(), |text, prefix| mask_prefixed(&text, prefix));
-    mask_url_passwords(&masked)
+    mask_parameters(&mask_url_passwords(&masked))
 }
 
 fn mask_prefixed(text: &str, prefix: &str) -> String {
@@ -84,12 +88,37 @@ fn mask_url_passwords(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         out.push_str("://");
-        let end = part.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c));
-        let (authority, rest) = part.split_at(end.unwrap_or(part.len()));
-        let masked = authority.rsplit_once('@').and_then(|(login, place)| {
-            login.split_once(':').map(|(user, _)| format!("{user}:…@{place}"))
-        });
-        out.push_str(masked.as_deref().unwrap_or(authority));
+        let (authority, rest) = part.split_at(part.find(is_after_url).unwrap_or(part.len()));
+        out.push_str(masked_authority(authority).as_deref().unwrap_or(authority));
+        out.push_str(rest);
+    }
+    out
+}
+
+fn is_after_url(c: char) -> bool {
+    c.is_whitespace() || "\"'`<>".contains(c)
+}
+
+fn masked_authority(authority: &str) -> Option<String> {
+    if let Some((login, place)) = authority.rsplit_once('@') {
+        return login.split_once(':').map(|(user, _)| format!("{user}:…@{place}"));
+    }
+    // Without `@` it is a host and its port, or a login that was cut off inside its password.
+    let (user, rest) = authority.split_once(':').filter(|(user, _)| !user.starts_with('['))?;
+    let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = port.trim_end_matches(|c: char| c.is_ascii_punctuation());
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_port).then(|| format!("{user}:…"))
+}
+
+fn mask_parameters(text: &str) -> String {
+    let mut parts = text.split(PARAMETER);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c == '&' || is_after_url(c)).unwrap_or(part.len());
+        let (password, rest) = part.split_at(end);
+        out.push_str(PARAMETER);
+        out.push_str(if password.is_empty() { "" } else { "…" });
         out.push_str(rest);
     }
     out
@@ -117,7 +146,23 @@ mod tests {
     }
 
     #[test]
-    fn a_url_without_password_stays() {
-        assert_eq!(mask("GET https://api.stripe.com/v1 ok"), "GET https://api.stripe.com/v1 ok");
+    fn a_password_that_was_cut_off_or_is_a_parameter_is_masked_too() {
+        assert_eq!(mask("using postgres://me:hunt"), "using postgres://me:…");
+        assert_eq!(mask("postgres://me:hun'ter@db"), "postgres://me:…'ter@db");
+        let text = "postgres://me@db/x?password=hunter2&sslmode=require";
+        assert_eq!(mask(text), "postgres://me@db/x?password=…&sslmode=require");
+        assert_eq!(mask(&mask(text)), mask(text));
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "GET https://api.stripe.com/v1 ok",
+            "connecting to http://127.0.0.1:8080: refused (http://db:5432)",
+            "http://[::1]:80/v1",
+            "the stream `week_sums` of `peek_test`",
+        ] {
+            assert_eq!(mask(text), text);
+        }
     }
 }

@@ -101,6 +101,16 @@ fn a_line_that_is_stamped_or_ends_in_blanks_is_stamped_once() {
 }
 
 #[test]
+fn a_secret_that_reaches_over_the_end_of_an_excerpt_is_masked() {
+    let filler = "x".repeat(170);
+    let line = format!(r#"{{"{filler}":"postgres://me:correct-horse@db/x and more of it"}}"#);
+    let shown = protocol::excerpt(line.as_bytes());
+    assert!(shown.contains("postgres://me:…@db") && shown.ends_with('…'), "{shown}");
+    assert_eq!(protocol::excerpt("é".repeat(150).as_bytes()), "é".repeat(100) + "…");
+    assert_eq!(protocol::excerpt(b"short"), "short");
+}
+
+#[test]
 fn prunes_are_named_as_on_the_wire() {
     let prune: Prune = serde_json::from_str(r#"{"stream":"s","where":{},"keep":[]}"#).unwrap();
     assert_eq!(serde_json::to_string(&prune).unwrap(), r#"{"stream":"s","where":{},"keep":[]}"#);
