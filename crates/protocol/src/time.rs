@@ -45,6 +45,10 @@ impl Timestamp {
     }
 }
 
+/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z, in milliseconds.
+const FIRST: i64 = -62_167_219_200_000;
+const LAST: i64 = 253_402_300_799_999;
+
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
         Self(time.timestamp_millis())
@@ -52,8 +56,10 @@ impl From<DateTime<Utc>> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
+    /// A moment outside of the years that RFC 3339 can write is written as the nearest one inside.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Utc.timestamp_millis_opt(self.0).single().unwrap_or_default();
+        let millis = self.0.clamp(FIRST, LAST);
+        let time = Utc.timestamp_millis_opt(millis).single().unwrap_or_default();
         f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
@@ -101,6 +107,21 @@ mod tests {
         let a: Timestamp = "2026-01-01T09:00:00+09:00".parse().unwrap();
         let b: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         assert_eq!(a, b);
+    }
+
+    #[test]
+    fn a_time_that_no_year_of_four_digits_holds_is_written_so_that_it_can_be_read() {
+        for (millis, written) in [
+            (FIRST, "0000-01-01T00:00:00.000Z"),
+            (i64::MIN, "0000-01-01T00:00:00.000Z"),
+            (LAST, "9999-12-31T23:59:59.999Z"),
+            (LAST + 1, "9999-12-31T23:59:59.999Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let text = Timestamp::from_millis(millis).to_string();
+            assert_eq!(text, written);
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), written);
+        }
     }
 
     #[test]
