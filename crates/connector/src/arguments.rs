@@ -56,9 +56,7 @@ pub(crate) fn state(value: Option<&str>) -> Result<SourceState, Error> {
     if !flat.contains_key("streams") {
         return Ok(SourceState { streams: flat, global: None });
     }
-    let state: SourceState = parse("--state", &text)?;
-    let is_empty = |raw: &RawValue| raw.get().split_whitespace().collect::<String>() == "{}";
-    Ok(SourceState { global: state.global.filter(|global| !is_empty(global)), ..state })
+    parse("--state", &text)
 }
 
 fn parse<T: DeserializeOwned>(flag: &str, text: &str) -> Result<T, Error> {

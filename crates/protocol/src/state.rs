@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -84,9 +85,17 @@ pub struct SourceState {
     /// State by stream.
     #[serde(default)]
     pub streams: BTreeMap<String, Box<RawValue>>,
-    /// State of the source as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// State of the source as a whole; an empty object is none.
+    #[serde(default, deserialize_with = "global_or_none", skip_serializing_if = "Option::is_none")]
     pub global: Option<Box<RawValue>>,
+}
+
+fn global_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
+    let global = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    let is_empty = |raw: &RawValue| raw.get().chars().filter(|c| !c.is_whitespace()).eq(['{', '}']);
+    Ok(global.filter(|global| !is_empty(global)))
 }
 
 impl SourceState {
@@ -115,7 +124,7 @@ pub struct SyncRun {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SyncState {
     /// The source's state.
-    #[serde(default, with = "wire_source")]
+    #[serde(default, serialize_with = "with_global")]
     pub source: SourceState,
     /// What the engine knows of the copy: the identity of each stream's place.
     #[serde(default)]
@@ -126,35 +135,12 @@ pub struct SyncState {
 }
 
 /// On the wire `global` is always an object, empty when there is none.
-mod wire_source {
-    use serde::ser::SerializeStruct as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-    use serde_json::value::RawValue;
-
-    use super::SourceState;
-
-    pub(super) fn serialize<S: Serializer>(
-        state: &SourceState,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("SourceState", 2)?;
-        out.serialize_field("streams", &state.streams)?;
-        match &state.global {
-            Some(global) => out.serialize_field("global", global)?,
-            None => out.serialize_field("global", &serde_json::Map::new())?,
-        }
-        out.end()
+fn with_global<S: Serializer>(state: &SourceState, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_struct("SourceState", 2)?;
+    out.serialize_field("streams", &state.streams)?;
+    match &state.global {
+        Some(global) => out.serialize_field("global", global)?,
+        None => out.serialize_field("global", &Map::new())?,
     }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<SourceState, D::Error> {
-        let mut state = SourceState::deserialize(deserializer)?;
-        state.global = state.global.filter(|global| !is_empty_object(global));
-        Ok(state)
-    }
-
-    fn is_empty_object(raw: &RawValue) -> bool {
-        raw.get().chars().filter(|c| !c.is_whitespace()).eq(['{', '}'])
-    }
+    out.end()
 }
