@@ -77,7 +77,10 @@ async fn load_while_filling(
         let is_open = input.end.is_none();
         tokio::select! {
             biased;
-            loaded = &mut load => return loaded,
+            loaded = &mut load => {
+                voice.say_rest().await?;
+                return loaded;
+            }
             Some(word) = voice.words.recv() => voice.say(word).await?,
             () = stop.requested(), if is_open => input.end = Some(Ok(())),
             () = input.step(intake), if is_open && intake.has_room() => {}
@@ -98,14 +101,20 @@ impl Voice<'_> {
             tokio::select! {
                 biased;
                 done = &mut work => {
-                    while let Ok(word) = self.words.try_recv() {
-                        self.say(word).await?;
-                    }
+                    self.say_rest().await?;
                     return done;
                 }
                 Some(word) = self.words.recv() => self.say(word).await?,
             }
         }
+    }
+
+    /// What was said in the last moment of a piece of work.
+    async fn say_rest(&mut self) -> Result<(), Error> {
+        while let Ok(word) = self.words.try_recv() {
+            self.say(word).await?;
+        }
+        Ok(())
     }
 
     async fn say(&mut self, word: Log) -> Result<(), Error> {

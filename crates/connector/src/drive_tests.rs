@@ -295,6 +295,16 @@ fn a_refused_record_is_counted_and_the_stream_goes_on() {
 }
 
 #[test]
+fn of_refusals_without_end_the_first_are_told_and_all_are_counted() {
+    let bad = r#"{"type":"record","record":{"stream":"a","data":{"at":1},"emitted_at":""}}"#;
+    let (_, done, out) = run(&format!("{bad}\n").repeat(150));
+    done.unwrap();
+    let told = |level: &str| out.iter().filter(|line| line["log"]["level"] == level).count();
+    assert_eq!((told("error"), told("warn")), (100, 1));
+    assert_eq!(out.last().unwrap()["_written"]["a"]["refused"], 150);
+}
+
+#[test]
 fn garbage_ends_the_write_after_what_came_before_it_is_stored() {
     let (memory, done, out) =
         run(&(record("a", 1) + &state("a", 1) + "<html>sk_test_abcdefghijkl\n"));

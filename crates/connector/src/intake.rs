@@ -19,8 +19,8 @@ use crate::plan::StreamPlan;
 use crate::prune::Prune;
 use crate::row::{Came, Reading, Refusal, read};
 
-/// Refusals of one stream that are told one by one.
-const REFUSALS_TOLD: u64 = 10;
+/// Refusals that are told one by one; all are counted, and kept with their reasons.
+const REFUSALS_TOLD: u64 = 100;
 
 /// A batch on its way, and what it speaks for once it is durable.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct Intake {
     refused: Written,
     /// Counts that no state has carried yet.
     written: Written,
+    /// Refusals that were told.
+    told: u64,
     dropped: BTreeMap<String, u64>,
     changed: BTreeMap<String, Changed>,
     /// Streams and reasons of the receipts that came.
@@ -120,6 +122,7 @@ impl Intake {
             batch: Batch::default(),
             refused: Written::new(),
             written: Written::new(),
+            told: 0,
             dropped: BTreeMap::new(),
             changed: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
@@ -339,13 +342,22 @@ impl Intake {
         self.ledger.record();
         let counts = self.refused.entry(plan.name().to_owned()).or_default();
         counts.refused = counts.refused.saturating_add(1);
-        if counts.refused <= REFUSALS_TOLD {
-            self.tell(Message::Log(Log::new(Level::Error, refusal.to_string())));
-        }
+        self.tell_refusal(refusal.to_string());
         let record = data.to_owned();
         let refused = Refused { key: refusal.key(), error: refusal.to_string(), record };
         self.batch.refuse(plan, refused);
         self.echo(echo);
+    }
+
+    fn tell_refusal(&mut self, refusal: String) {
+        self.told = self.told.saturating_add(1);
+        if self.told <= REFUSALS_TOLD {
+            self.tell(Message::Log(Log::new(Level::Error, refusal)));
+        } else if self.told == REFUSALS_TOLD.saturating_add(1) {
+            let text =
+                "further records that cannot be stored are counted only; the dead letters say why";
+            self.tell(Message::Log(Log::new(Level::Warn, text)));
+        }
     }
 
     fn tell(&mut self, message: Message) {
@@ -383,9 +395,8 @@ impl Intake {
 
     /// Every record up to `position` is durable, refused, or of a stream that has failed.
     pub(crate) fn settle(&mut self, position: u64, refused: Written, loaded: Loaded) {
-        let told = usize::try_from(REFUSALS_TOLD).unwrap_or(usize::MAX);
-        for refusal in loaded.refusals.into_iter().take(told) {
-            self.tell(Message::Log(Log::new(Level::Error, refusal)));
+        for refusal in loaded.refusals {
+            self.tell_refusal(refusal);
         }
         for receipt in loaded.receipts {
             self.acknowledge(receipt);

@@ -31,12 +31,6 @@ impl Liaison {
         self.words.try_send(Log::new(Level::Info, text)).ok();
     }
 
-    /// Whether a stop was asked for.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stop.is_requested()
-    }
-
     /// Waits, unless a stop is asked for before or meanwhile.
     ///
     /// # Errors

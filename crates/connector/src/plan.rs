@@ -29,7 +29,7 @@ impl StreamPlan {
     ///
     /// # Errors
     ///
-    /// When it has no name, no key or no `newer_than_field`.
+    /// When it has no name, no key or no `newer_than_field`, or the one in the other.
     pub fn new(configured: &ConfiguredStream) -> Result<Self, Error> {
         let stream = &configured.stream;
         if stream.name.is_empty() {
@@ -48,6 +48,13 @@ impl StreamPlan {
                 "reading the catalog: stream `{}` has no `newer_than_field`",
                 stream.name
             )));
+        }
+        if key.iter().any(|path| path.first() == Some(&stream.newer_than_field)) {
+            return Err(Error::config(format!(
+                "reading the catalog: stream `{}` has its `newer_than_field` `{}` in its primary key",
+                stream.name, stream.newer_than_field
+            ))
+            .hint("a key has to stay the same when the object changes"));
         }
         let plan = Self {
             key,
@@ -132,4 +139,29 @@ fn strings(value: Option<&Value>) -> Vec<String> {
         .and_then(Value::as_array)
         .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(stream: Value) -> String {
+        let stream = serde_json::from_value(stream).unwrap();
+        StreamPlan::new(&ConfiguredStream::new(stream)).unwrap_err().report()
+    }
+
+    #[test]
+    fn a_stream_that_no_record_could_be_kept_of_is_refused_with_the_reason() {
+        let stream = |name: &str, key: Value, newer_than: &str| json!({"name": name, "primary_key": key, "newer_than_field": newer_than});
+        assert!(refused(stream("", json!([["id"]]), "at")).contains("without a name"));
+        assert!(refused(stream("a", json!([]), "at")).contains("no primary key"));
+        assert!(refused(stream("a", json!([["id"]]), "")).contains("no `newer_than_field`"));
+        assert_eq!(
+            refused(stream("a", json!([["id"], ["at"]]), "at")),
+            "reading the catalog: stream `a` has its `newer_than_field` `at` in its primary key; \
+             a key has to stay the same when the object changes"
+        );
+    }
 }

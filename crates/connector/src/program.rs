@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 use protocol::{Level, exit};
@@ -231,17 +232,24 @@ fn parse<C: CommandFactory + FromArgMatches>(
 ) -> Result<C, ExitCode> {
     cli::parse(about, arguments).map_err(|error| {
         if error.use_stderr() {
-            let text = error.to_string();
-            let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
-            let words: Vec<&str> = lines.flat_map(str::split_whitespace).skip(1).collect();
-            let usage = Error::config(format!("reading the command line: {}", words.join(" ")))
-                .hint(format!("see {} --help", about.name));
+            let usage = usage(about, &error);
             block_on(async { end(about, Err(usage), &mut stdout()).await })
         } else {
             print(&error.render().to_string());
             ExitCode::from(exit::OK)
         }
     })
+}
+
+/// What clap says, in one line; where no command is given it has only help to say.
+fn usage(about: &About, error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).skip(1).collect();
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    let what = if is_help { "no command is given".to_owned() } else { words.join(" ") };
+    Error::config(format!("reading the command line: {what}"))
+        .hint(format!("see {} --help", about.name))
 }
 
 fn completions<C: CommandFactory>(about: &About, shell: Shell) -> ExitCode {
@@ -346,5 +354,26 @@ async fn end(about: &About, done: Result<(), Error>, out: &mut Emitter) -> ExitC
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) if error.is_stdout_closed() => ExitCode::from(exit::OK),
         Err(error) => ExitCode::from(error.exit_status()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_that_says_what_is_wrong() {
+        let about =
+            About { name: "x", version: "1", summary: "Reads it.", example: "", environment: &[] };
+        let told = |line: &str| {
+            let words = line.split_whitespace().map(OsString::from);
+            usage(&about, &cli::parse::<SourceCli>(&about, words).unwrap_err()).report()
+        };
+        assert_eq!(told("x"), "reading the command line: no command is given; see x --help");
+        let wrong = told("x spec --fast");
+        assert!(
+            wrong.starts_with("reading the command line: unexpected argument '--fast'"),
+            "{wrong}"
+        );
     }
 }

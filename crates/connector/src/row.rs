@@ -259,21 +259,16 @@ impl<'a> Found<'a> {
             Refusal::of(format!("record {key:?} of stream `{}` has {what} `{field}`", plan.name()))
         };
         let text = self.newer_than.ok_or_else(|| refuse("no"))?.value;
-        if let Ok(whole) = text.parse() {
-            return Ok(whole);
-        }
-        let whole = text.split_once(['.', 'e', 'E']).map_or(text, |(whole, _)| whole);
-        let is_plain = !text.contains(['e', 'E']);
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let whole: i64 = whole
             .parse()
             .ok()
-            .filter(|_| is_plain)
-            .ok_or_else(|| refuse(&format!("`{text}`, which is no number of seconds, as")))?;
-        Ok(if text.starts_with('-') && text.contains('.') {
-            whole.saturating_sub(1)
-        } else {
-            whole
-        })
+            .filter(|_| fraction.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or_else(|| {
+                refuse(&format!("`{text}`, which is no number of seconds in plain digits, as"))
+            })?;
+        let is_between = text.starts_with('-') && fraction.bytes().any(|byte| byte != b'0');
+        Ok(if is_between { whole.saturating_sub(1) } else { whole })
     }
 
     /// The object without a member and one comma beside it.
@@ -418,6 +413,21 @@ mod tests {
         let (_, row) = read(r#"{"_updated_at":8.9,"id":"a","_account_id":"acct_1"}"#).unwrap();
         assert_eq!(row.document, r#"{"id":"a","_account_id":"acct_1"}"#);
         assert_eq!(row.version.stamp, 8);
+    }
+
+    #[test]
+    fn a_stamp_is_rounded_down_to_whole_seconds() {
+        let stamp = |text: &str| {
+            let record = format!(r#"{{"id":"a","_account_id":"acct_1","_updated_at":{text}}}"#);
+            read(&record).map(|(_, row)| row.version.stamp)
+        };
+        for (text, seconds) in
+            [("7", 7), ("7.9", 7), ("-0.5", -1), ("-1.0", -1), ("-1.25", -2), ("0.0", 0)]
+        {
+            assert_eq!(stamp(text), Ok(seconds), "{text}");
+        }
+        let error = stamp("1.7e9").unwrap_err().to_string();
+        assert!(error.contains("no number of seconds in plain digits"), "{error}");
     }
 
     #[test]
