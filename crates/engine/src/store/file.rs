@@ -107,7 +107,12 @@ impl FileStore {
                 self.lock = Some(file);
                 Ok(true)
             }
-            Err(holder) => Err(StoreError::Held { pipeline: self.name.clone(), holder }),
+            Err(holder) => {
+                // Between taking it and saying so there is a moment.
+                let said = Some(holder).filter(|holder| !holder.is_empty());
+                let holder = said.unwrap_or_else(|| "another process".to_owned());
+                Err(StoreError::Held { pipeline: self.name.clone(), holder })
+            }
         }
     }
 

@@ -9,10 +9,18 @@ use rustix::process::{Pid, test_kill_process};
 pub struct Holder {
     /// A name that no other process has had; every write of state is made in it.
     pub token: String,
-    /// The machine's name.
+    /// The machine's name, and behind it what tells where ids of processes are its own.
     pub host: String,
     /// The process's id there.
     pub pid: u32,
+}
+
+/// What tells this run of a machine, and this container on it, from others of the same name: an id
+/// of a process means something only there. Empty where the system does not say.
+fn own_ids() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let ids = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {}", boot.trim(), ids.display())
 }
 
 /// How long a holder may be silent before it has lost the pipeline, in seconds.
@@ -22,7 +30,8 @@ impl Holder {
     /// This process, under a name of its own.
     #[must_use]
     pub fn of_this_process(token: &str) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = format!("{name} {}", own_ids()).trim_end().to_owned();
         Self { token: token.to_owned(), host, pid: std::process::id() }
     }
 
@@ -37,7 +46,8 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} on `{}`", self.pid, self.host)
+        let name = self.host.split(' ').next().unwrap_or_default();
+        write!(f, "process {} on `{name}`", self.pid)
     }
 }
 
@@ -57,6 +67,20 @@ mod tests {
 
     fn holder(host: &str, pid: u32) -> Holder {
         Holder { token: "t".to_owned(), host: host.to_owned(), pid }
+    }
+
+    #[test]
+    fn a_container_of_the_same_name_is_another_place_whose_processes_nobody_here_can_see() {
+        let us = Holder::of_this_process("t");
+        let name = us.host.split(' ').next().unwrap();
+        let [boot, ids] = [1, 2].map(|at| us.host.split(' ').nth(at).unwrap_or_default());
+        assert!(!boot.is_empty() && ids.starts_with("pid:["), "{}", us.host);
+        // The first process of each has the same id, and may live.
+        let theirs = holder(&format!("{name} {boot} pid:[1]"), us.pid);
+        assert!(!us.may_replace(&theirs, false));
+        assert_eq!(theirs.to_string(), format!("process {} on `{name}`", us.pid));
+        // One of an earlier version says its name only, and is heard of or not.
+        assert!(!us.may_replace(&holder(name, 0x7fff_fffe), false));
     }
 
     #[test]
