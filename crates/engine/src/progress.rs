@@ -17,7 +17,8 @@ pub fn fresh<'a>(streams: impl Iterator<Item = &'a str>, now: Timestamp) -> Prog
 /// Progress of a run that goes on with `streams`, from where it was left.
 ///
 /// The time between two calls does not count: the start is moved so that what counts is the time at
-/// work. How a connection failed in an earlier call says nothing of this one.
+/// work. How a connection failed in an earlier call says nothing of this one. Totals are those of
+/// `streams`: what begins afresh counts anew.
 pub fn resumed<'a>(
     kept: Progress,
     streams: impl Iterator<Item = &'a str>,
@@ -33,7 +34,14 @@ pub fn resumed<'a>(
             .collect(),
         ..kept
     };
+    let sum = |count: fn(&StreamProgress) -> u64| {
+        progress.streams.values().map(count).fold(0, u64::saturating_add)
+    };
+    let (records, states) = (sum(|stream| stream.record_count), sum(|stream| stream.state_count));
+    progress.derived.total_record_count = records;
+    progress.derived.total_state_count = states;
     progress.derived.status = run_status(&progress);
+    rates(&mut progress);
     progress
 }
 
@@ -224,9 +232,10 @@ fn per_second(count: u64, elapsed_ms: u64) -> f64 {
     if elapsed_ms == 0 { 0.0 } else { as_f64(count) * 1000.0 / as_f64(elapsed_ms) }
 }
 
-/// Exact below 2^32, which a rate never needs to exceed.
+/// As exact as a rate can be: in two halves, each of which a float holds.
 fn as_f64(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+    let half = |number: u64| f64::from(u32::try_from(number & 0xFFFF_FFFF).unwrap_or(u32::MAX));
+    half(number >> 32).mul_add(4_294_967_296.0, half(number))
 }
 
 #[cfg(test)]
@@ -264,6 +273,25 @@ mod tests {
         fold(&mut progress, &state(r#"{"a":{"created":50}}"#), at(20));
         assert_eq!((progress.started_at, progress.elapsed_ms), (at(10), 10_000));
         assert!((progress.derived.records_per_second - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rate_is_true_after_two_months_and_six_billion_records() {
+        let mut progress = fresh(["a"].into_iter(), at(0));
+        fold(&mut progress, &state(r#"{"a":{"created":1}}"#), at(0));
+        fold(&mut progress, &state(r#"{"a":{"created":5999999999}}"#), at(60 * 86_400));
+        let expected = 6e9 / (60.0 * 86_400.0);
+        assert!((progress.derived.records_per_second - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_with_other_streams_has_their_totals() {
+        let mut earlier = fresh(["a", "b"].into_iter(), at(0));
+        fold(&mut earlier, &state(r#"{"a":{"created":3}}"#), at(2));
+        fold(&mut earlier, &state(r#"{"b":{"created":4}}"#), at(4));
+        let later = resumed(earlier, ["b", "c"].into_iter(), at(9));
+        assert_eq!((later.derived.total_record_count, later.derived.total_state_count), (4, 0));
+        assert!((later.derived.records_per_second - 2.0).abs() < 1e-9);
     }
 
     #[test]

@@ -36,11 +36,11 @@ pub async fn sync<C: Client>(
     };
     let (mut plan, mut run) = match prepared {
         Ok(prepared) => prepared,
-        Err(ending) => return end(&mut desk, ending, Run::default()).await,
+        Err(ending) => return end(&mut desk, ending, None).await,
     };
     desk.begin(&mut run);
     let ending = Box::pin(legs(host, &mut plan, &mut desk, &mut run, &mut stop)).await;
-    end(&mut desk, ending, run).await
+    end(&mut desk, ending, Some(run)).await
 }
 
 /// Pairs of processes, one after the other, each without the streams that failed at the destination
@@ -122,7 +122,11 @@ async fn asked_to_stop(stop: &mut StopReceiver) -> StopCause {
     }
 }
 
-async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Outcome {
+/// Judges how a run ended, writes it down and says it. One that did not come to its beginning knows
+/// no state to go on from, and hands out none.
+async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Option<Run>) -> Outcome {
+    let is_known = run.is_some();
+    let run = run.unwrap_or_default();
     let ending = Ending { tally: run.tally, ..ending };
     let mut state = run.state;
     // What was not saved was not shown either, and is not handed out.
@@ -131,7 +135,8 @@ async fn end<C: Client>(desk: &mut Desk<'_, C>, ending: Ending, run: Run) -> Out
         let places: Value = json!(run.places);
         state.destination.insert("places".to_owned(), places);
     }
-    let outcome = conclude(ending, state, run.request);
+    let mut outcome = conclude(ending, state, run.request);
+    outcome.eof.ending_state = outcome.eof.ending_state.filter(|_| is_known);
     desk.close(&outcome).await;
     desk.say(&Message::Eof(Box::new(outcome.eof.clone()))).await;
     outcome
