@@ -6,14 +6,14 @@ use protocol::ndjson::Reader;
 use protocol::{
     Class, ConfiguredCatalog, ConnectionStatus, Kind, Line, Message, SourceState, Status, excerpt,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::call::Connector;
 use crate::catalog::{select, unselected};
-use crate::child::Child;
+use crate::child::{Child, ChildError, End};
 use crate::failure::{Failure, Side, chain};
 use crate::gate::{Gate, Note};
 use crate::job::{Given, Host, Job};
@@ -21,6 +21,9 @@ use crate::pump::{PumpEnd, Reports, pump};
 use crate::ready::narrow;
 use crate::resolve::Role;
 use crate::stop::{Stop, StopReceiver};
+
+/// Bytes that are taken from an input at once.
+const CHUNK: usize = 256 * 1024;
 
 /// Reads the streams of a job, from `state` on, to `out`; keeps nothing.
 ///
@@ -68,7 +71,11 @@ pub async fn read(
             Some(pumped) = pumping.join_next() => break pumped.ok(),
         }
     };
-    let end = child.wait().await.map_err(|error| ended(connector, error))?;
+    if pumped.as_ref().is_none_or(|pumped| pumped.end != PumpEnd::Clean) {
+        // Nobody takes what it may still say, and one that follows might say nothing for long.
+        child.terminate();
+    }
+    let end = wait(&mut child, &mut stop).await.map_err(|error| ended(connector, error))?;
     let Some(pumped) = pumped else { return Err(ended(connector, end)) };
     if let Some(refusal) = pumped.gate.failure() {
         return Err(connector.refused(refusal));
@@ -101,23 +108,16 @@ pub async fn write(
     ];
     let mut child = connector.start(&host.launcher, "write", &documents, true)?;
     let mut from = child.take_stdout().ok_or_else(no_pipe)?;
-    let mut to = child.take_stdin().ok_or_else(no_pipe)?;
-    let (mut input, mut out) = pipes;
+    let to = child.take_stdin().ok_or_else(no_pipe)?;
+    let (input, mut out) = pipes;
     let mut feeding = JoinSet::new();
-    feeding.spawn(async move {
-        // A destination that takes no more says itself why.
-        tokio::io::copy(&mut input, &mut to).await.ok();
-        to.shutdown().await.ok();
-    });
+    feeding.spawn(feed(input, to, stop.clone()));
     let mut refusal = None;
     let heard = loop {
         tokio::select! {
             biased;
-            asked = stop.changed() => {
-                // What came is written; its end of the pipe is closed.
-                feeding.abort_all();
-                if let Stop::Kill(_) = asked { child.kill() }
-            }
+            // What came is written: its input ends, and so does it.
+            asked = stop.changed() => if let Stop::Kill(_) = asked { child.kill() },
             line = next(&mut from, &mut refusal) => match line {
                 Ok(Some(line)) => {
                     let written = out.write_all(&line).await.is_ok();
@@ -133,12 +133,50 @@ pub async fn write(
     out.flush().await.ok();
     feeding.abort_all();
     drop(from);
-    let end = child.wait().await.map_err(|error| ended(connector, error))?;
+    let end = wait(&mut child, &mut stop).await.map_err(|error| ended(connector, error))?;
     if let Some(refusal) = refusal {
         return Err(connector.refused(&refusal));
     }
     heard?;
     if end.is_clean() { Ok(()) } else { Err(ended(connector, end)) }
+}
+
+/// Passes a destination its input as it is; when a stop is asked for, up to the end of a line.
+async fn feed(
+    input: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut stop: StopReceiver,
+) {
+    let mut input = BufReader::with_capacity(CHUNK, input);
+    let mut is_between_lines = true;
+    while !(is_between_lines && stop.current() != Stop::Go) {
+        let piece = tokio::select! {
+            biased;
+            _ = stop.changed() => continue,
+            piece = input.fill_buf() => piece.unwrap_or_default(),
+        };
+        let line_end = memchr::memchr(b'\n', piece).filter(|_| stop.current() != Stop::Go);
+        let count = line_end.map_or(piece.len(), |at| at.saturating_add(1));
+        let piece = piece.get(..count).unwrap_or_default();
+        // A destination that takes no more says itself why.
+        if piece.is_empty() || to.write_all(piece).await.is_err() {
+            break;
+        }
+        is_between_lines = piece.ends_with(b"\n");
+        input.consume(count);
+    }
+    to.shutdown().await.ok();
+}
+
+/// Waits for a child's end; a stop is heard meanwhile.
+async fn wait(child: &mut Child, stop: &mut StopReceiver) -> Result<End, ChildError> {
+    loop {
+        tokio::select! {
+            biased;
+            asked = stop.changed() => obey(asked, child),
+            end = child.wait() => return end,
+        }
+    }
 }
 
 /// The next line of a destination, `\n` included; its word that it cannot work is remembered.
@@ -171,4 +209,47 @@ fn ended(connector: &Connector, how: impl std::fmt::Display) -> Failure {
 
 fn no_pipe() -> Failure {
     Failure::new(Side::Engine, Class::Internal, "no_pipe", "a pipe is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::stop::{StopCause, channel};
+
+    #[tokio::test]
+    async fn a_stop_cuts_no_line_of_the_input() {
+        let (sender, stop) = channel();
+        let (mut near, input) = tokio::io::duplex(64);
+        let (to, mut far) = tokio::io::duplex(64);
+        let talk = async {
+            near.write_all(b"{}\n{\"half\"").await.unwrap();
+            let mut begun = [0; 10];
+            far.read_exact(&mut begun).await.unwrap();
+            sender.send_replace(Stop::Drain(StopCause::Interrupt));
+            near.write_all(b":1}\n{\"more\":1}\n").await.unwrap();
+            let mut rest = String::new();
+            far.read_to_string(&mut rest).await.unwrap();
+            rest
+        };
+        let (rest, ()) = tokio::join!(talk, feed(input, to, stop));
+        assert_eq!(rest, ":1}\n");
+    }
+
+    #[tokio::test]
+    async fn a_stop_between_two_lines_waits_for_no_other() {
+        let (sender, stop) = channel();
+        let (mut near, input) = tokio::io::duplex(64);
+        let (to, mut far) = tokio::io::duplex(64);
+        let talk = async {
+            near.write_all(b"{}\n").await.unwrap();
+            let mut line = [0; 3];
+            far.read_exact(&mut line).await.unwrap();
+            sender.send_replace(Stop::Drain(StopCause::Terminate));
+            far.read_to_end(&mut Vec::new()).await.unwrap()
+        };
+        let (rest, ()) = tokio::join!(talk, feed(input, to, stop));
+        assert_eq!(rest, 0);
+    }
 }

@@ -79,3 +79,11 @@ async fn a_source_that_ignores_sigterm_is_killed_and_what_it_sent_is_kept() {
     let state = outcome.eof.ending_state.unwrap();
     assert_eq!(state.source.streams["a"].get(), r#"{"n":1}"#);
 }
+
+#[tokio::test]
+async fn a_reader_that_has_gone_ends_a_source_that_says_nothing_more() {
+    let house = House::new("start a; record a 1; exec sleep 600", ECHO);
+    let (near, far) = tokio::io::duplex(16);
+    drop(far);
+    house.read(near).await.unwrap();
+}
