@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    Catalog, Class, ConfiguredCatalog, ConnectionStatus, Kind, Line, Message, Spec, Status,
+    Catalog, Class, ConfiguredCatalog, ConnectionStatus, DecodeError, Kind, Line, Message, Spec,
+    Status, excerpt,
 };
 use tokio::time::timeout;
 
@@ -247,13 +248,16 @@ impl Connector {
         let mut messages = Vec::new();
         let Some(mut stdout) = child.take_stdout() else { return Ok(messages) };
         let name = child.name().to_owned();
-        let garbled = |error: &dyn std::error::Error| {
-            self.failure(Class::Internal, "garbled", format!("{name}: {}", chain(error)))
-        };
-        while let Some(raw) = stdout.next().await.map_err(|error| garbled(&error))? {
-            let line = Line::parse(raw).map_err(|error| garbled(&error))?;
-            if !matches!(line.kind, Kind::Record | Kind::SourceInput | Kind::Unknown) {
-                messages.push(line.message().map_err(|error| garbled(&error))?);
+        let garbled =
+            |why: String| self.failure(Class::Internal, "garbled", format!("{name}: {why}"));
+        while let Some(raw) = stdout.next().await.map_err(|error| garbled(chain(&error)))? {
+            match answered(raw) {
+                Ok(message) => messages.extend(message),
+                Err(error) => {
+                    let head = excerpt(raw);
+                    let number = stdout.line_number();
+                    return Err(garbled(format!("line {number}: {error}: `{head}`")));
+                }
             }
         }
         Ok(messages)
@@ -290,6 +294,15 @@ impl Connector {
 struct Answer {
     heard: Result<Vec<Message>, Failure>,
     end: End,
+}
+
+/// The message in a line, unless it is of no use as an answer.
+fn answered(raw: &[u8]) -> Result<Option<Message>, DecodeError> {
+    let line = Line::parse(raw)?;
+    if matches!(line.kind, Kind::Record | Kind::SourceInput | Kind::Unknown) {
+        return Ok(None);
+    }
+    line.message().map(Some)
 }
 
 fn failed_connection(message: &Message) -> Option<&ConnectionStatus> {

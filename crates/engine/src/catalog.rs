@@ -203,6 +203,27 @@ fn choose<'a>(
     Ok(chosen)
 }
 
+/// Refuses names that no stream has.
+pub(crate) fn refuse_unknown_streams(
+    discovered: &Catalog,
+    names: &[String],
+) -> Result<(), CatalogError> {
+    let is_known = |name: &&String| discovered.streams.iter().any(|stream| stream.name == **name);
+    match names.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(unknown_stream(discovered, name)),
+    }
+}
+
+fn unknown_stream(discovered: &Catalog, name: &str) -> CatalogError {
+    let names = discovered.streams.iter().map(|stream| stream.name.as_str());
+    CatalogError::UnknownStream {
+        name: name.to_owned(),
+        hint: hint(&nearest(name, names)),
+        count: discovered.streams.len(),
+    }
+}
+
 fn is_default(stream: &Stream) -> bool {
     let mark = stream.metadata.as_ref().and_then(|metadata| metadata.get("default_selected"));
     mark != Some(&Value::Bool(false))
@@ -226,16 +247,9 @@ fn add_parents<'a>(discovered: &'a Catalog, chosen: &mut Chosen<'a>) {
 }
 
 fn matching<'a>(discovered: &'a Catalog, pattern: &str) -> Result<Vec<&'a str>, CatalogError> {
-    let names = || discovered.streams.iter().map(|stream| stream.name.as_str());
-    let found: Vec<&str> = names().filter(|name| matches(pattern, name)).collect();
-    if found.is_empty() {
-        return Err(CatalogError::UnknownStream {
-            name: pattern.to_owned(),
-            hint: hint(&nearest(pattern, names())),
-            count: discovered.streams.len(),
-        });
-    }
-    Ok(found)
+    let names = discovered.streams.iter().map(|stream| stream.name.as_str());
+    let found: Vec<&str> = names.filter(|name| matches(pattern, name)).collect();
+    if found.is_empty() { Err(unknown_stream(discovered, pattern)) } else { Ok(found) }
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text.

@@ -54,10 +54,11 @@ impl Budget {
     pub(crate) fn new(limits: &Limits, began: Instant, fraction: Option<f64>) -> Self {
         let share = fraction.filter(|share| *share > 0.0 && *share <= 1.0).unwrap_or(SOFT);
         let time = limits.time;
-        let soft = time.map(|time| time.mul_f64(share));
+        let part = |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * share);
+        let soft = time.map(|time| part(time).unwrap_or(time));
         Self {
-            soft: soft.map(|soft| began + soft),
-            hard: time.map(|time| began + time),
+            soft: soft.and_then(|soft| began.checked_add(soft)),
+            hard: time.and_then(|time| began.checked_add(time)),
             drain: time.zip(soft).map_or(Duration::ZERO, |(time, soft)| time.saturating_sub(soft)),
             states: limits.states,
             moved: false,
@@ -93,7 +94,7 @@ impl Budget {
     pub(crate) fn passed(&mut self, reached: Reached, now: Instant) {
         self.soft = None;
         self.hard = match reached {
-            Reached::Soft => self.hard.map(|hard| hard.max(now + self.drain)),
+            Reached::Soft => self.hard.zip(now.checked_add(self.drain)).map(|(a, b)| a.max(b)),
             Reached::Hard => None,
         };
     }
@@ -123,6 +124,17 @@ mod tests {
         assert_eq!(late.next(), Some((after(65), Reached::Hard)), "it gets its share to finish");
         late.passed(Reached::Hard, after(65));
         assert_eq!(late.next(), None);
+    }
+
+    #[test]
+    fn a_limit_beyond_all_time_is_none() {
+        let mut budget = Budget::new(&limits(u64::MAX), Instant::now(), Some(0.000_001));
+        budget.moved();
+        let (at, reached) = budget.next().unwrap();
+        assert_eq!(reached, Reached::Soft);
+        budget.passed(reached, at);
+        assert_eq!(budget.next(), None);
+        assert_eq!(Budget::new(&limits(u64::MAX), Instant::now(), Some(1.0)).next(), None);
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::time::Duration;
 use protocol::{Catalog, ConfiguredCatalog, Control, Level, Message};
 use tokio::time::interval;
 
-use crate::catalog::{select, unselected};
+use crate::catalog::{refuse_unknown_streams, select, unselected};
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::control::{adopt, kept_for, load_secrets, secrets_file};
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::job::{Host, Job, Opened, StreamDefaults};
+use crate::job::{FullRefresh, Host, Job, Opened, StreamDefaults};
 use crate::pipeline::{self, Account};
 use crate::resolve::Role;
 use crate::store::{Holder, Kept, Store};
@@ -66,6 +66,10 @@ pub(crate) async fn ready<C: Client>(
     host.complete(Role::Destination, &mut destination, &own(Role::Destination)?)?;
     let mut catalog =
         select(&discovered, &job.streams).map_err(|error| unselected(&error, &source.spec))?;
+    if let Some(FullRefresh::Streams(names)) = &job.full_refresh {
+        refuse_unknown_streams(&discovered, names)
+            .map_err(|error| unselected(&error, &source.spec))?;
+    }
     narrow(&mut catalog, job.defaults);
     mark_run(&mut destination, &host.run_id);
     desk.pipeline = kept.pipeline.clone();

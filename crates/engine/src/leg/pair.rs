@@ -216,12 +216,14 @@ impl<'l, 'd, C: Client> Leg<'l, 'd, C> {
             () = drained => Step::Drained,
             () = limited => Step::Limit(limit.map_or(Reached::Hard, |(_, reached)| reached)),
             () = sleep_until(look) => Step::Look,
+            // Before the lines: a destination that never pauses must not keep a run from saying that
+            // it lives.
+            _ = self.ticks.tick() => Step::Tick,
             line = out.next() => match line {
                 Ok(Some(line)) => Step::Line(line.to_vec()),
                 Ok(None) => Step::End,
                 Err(error) => Step::Garbled(chain(&error)),
             },
-            _ = self.ticks.tick() => Step::Tick,
         }
     }
 

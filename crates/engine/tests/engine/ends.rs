@@ -1,5 +1,6 @@
 //! Runs that end badly: each with one clear error, and nothing lost that was confirmed.
 
+use engine::FullRefresh;
 use engine::outcome::Outcome;
 use engine::resolve::Role;
 use protocol::{EofReason, exit};
@@ -156,6 +157,38 @@ async fn an_unknown_stream_is_met_with_the_nearest() {
     let (outcome, _) = house.run().await;
     assert_eq!(outcome.exit, exit::CONFIG);
     assert!(message(&outcome).starts_with("unknown stream `bb`"), "{}", message(&outcome));
+}
+
+#[tokio::test]
+async fn a_run_that_never_began_hands_out_no_state_that_could_be_taken_for_the_pipelines() {
+    let mut house = House::new(GOOD_READ, ECHO);
+    let (outcome, _) = house.run().await;
+    assert_eq!(saved(&outcome), ["a", "b"]);
+    house.streams = vec!["bb"];
+    let (outcome, client) = house.run().await;
+    assert!(outcome.eof.ending_state.is_none(), "{:?}", outcome.eof);
+    assert!(client.of("eof")[0].get("ending_state").is_none(), "{:?}", client.of("eof"));
+}
+
+#[tokio::test]
+async fn a_stream_to_be_read_anew_that_is_none_is_met_with_the_nearest() {
+    let mut house = House::new(GOOD_READ, ECHO);
+    house.full_refresh = Some(FullRefresh::Streams(vec!["a".to_owned(), "bb".to_owned()]));
+    let (outcome, _) = house.run().await;
+    assert_eq!(outcome.exit, exit::CONFIG, "{:?}", outcome.ending);
+    assert!(message(&outcome).starts_with("unknown stream `bb`"), "{}", message(&outcome));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_shown_with_its_line() {
+    let mut house = House::new(GOOD_READ, ECHO);
+    let setup = "log fine; echo 'Traceback: sk_live_abcdefghijkl1234'; exit";
+    house.script(Role::Destination, &format!("setup) {setup};;\nwrite) {ECHO}\n;;"));
+    let (outcome, _) = house.run().await;
+    assert_eq!(outcome.exit, exit::DESTINATION_FAILED, "{:?}", outcome.ending);
+    let message = message(&outcome);
+    assert!(message.starts_with("destination-test setup: line 2: not a protocol"), "{message}");
+    assert!(message.ends_with("`Traceback: sk_live_…1234`"), "{message}");
 }
 
 #[tokio::test]

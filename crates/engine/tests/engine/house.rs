@@ -10,10 +10,12 @@ use engine::outcome::Outcome;
 use engine::resolve::{Resolver, Role};
 use engine::store::StoreChoice;
 use engine::{
-    Client, Given, Host, Job, Limits, Opening, Shown, Stop, StopReceiver, StreamDefaults, channel,
+    Client, Failure, FullRefresh, Given, Host, Job, Limits, Opening, Shown, Stop, StopReceiver,
+    StreamDefaults, channel,
 };
-use protocol::{ConnectorConfig, Timestamp};
+use protocol::{ConnectorConfig, SourceState, Timestamp};
 use serde_json::{Value, json};
+use tokio::io::AsyncWrite;
 
 /// A source and a destination as scripts, with what a test wants to be otherwise.
 pub(crate) struct House {
@@ -24,6 +26,7 @@ pub(crate) struct House {
     pub(crate) limits: Limits,
     pub(crate) run_id: Option<String>,
     pub(crate) follow: bool,
+    pub(crate) full_refresh: Option<FullRefresh>,
     run_count: u32,
     /// Whether no twin of it runs at the same time.
     is_alone: bool,
@@ -118,6 +121,7 @@ impl House {
             limits: Limits::default(),
             run_id: None,
             follow: false,
+            full_refresh: None,
             run_count: 0,
             is_alone: true,
         };
@@ -136,6 +140,7 @@ impl House {
             limits: self.limits,
             run_id: self.run_id.clone(),
             follow: self.follow,
+            full_refresh: self.full_refresh.clone(),
             run_count: self.run_count + 100,
             is_alone: false,
         }
@@ -199,6 +204,16 @@ impl House {
         done
     }
 
+    /// The first half of the pipe, into `out`.
+    pub(crate) async fn read(
+        &self,
+        out: impl AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (_sender, stop) = channel();
+        let (job, host) = (self.job(), self.host());
+        Box::pin(engine::read(&job, &host, &SourceState::default(), out, stop)).await
+    }
+
     /// Runs with a client and a stop of the test's own.
     pub(crate) async fn run_with(
         &mut self,
@@ -245,7 +260,7 @@ impl House {
             destination: given(),
             streams: self.streams.iter().map(select).collect(),
             defaults: StreamDefaults::default(),
-            full_refresh: None,
+            full_refresh: self.full_refresh.clone(),
             pipeline: Some("p".to_owned()),
             store: self.store.clone(),
             run_id: self.run_id.clone(),
