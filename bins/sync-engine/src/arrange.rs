@@ -42,12 +42,13 @@ pub(crate) async fn teardown(
     let named = &args.connection;
     let is_named = named.sqlite.is_some()
         || named.postgres_url.is_some()
+        || named.sheets_id.is_some()
         || named.destination.is_some()
         || named.config.is_some()
         || !keys.destination.is_empty();
     if only != Some(Role::Source) && !is_named {
         return Err(Failure::config(
-            "teardown removes only what is named; give `--postgres-url`, `--sqlite`, `--destination` or `--config`",
+            "teardown removes only what is named; give `--postgres-url`, `--sqlite`, `--sheets-id`, `--destination` or `--config`",
         ));
     }
     let surroundings = &surroundings.without(&["POSTGRES_URL", "DATABASE_URL"]);

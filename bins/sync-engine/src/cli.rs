@@ -401,7 +401,7 @@ pub(crate) struct RunsArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
     /// How many of them
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     /// Show the streams of the latest run: what came, and how fresh each is
     #[arg(long, conflicts_with = "json")]

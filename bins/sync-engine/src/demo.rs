@@ -84,7 +84,10 @@ pub(crate) async fn run(args: &DemoArgs, surroundings: &Surroundings) -> Result<
     };
     let outcome = run_job(&job, &host, &mut watcher).await?;
     drop(stripe);
-    let Some(outcome) = outcome else { return Ok(exit::INTERRUPTED) };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(status) => return Ok(status),
+    };
     for line in summary(&outcome, volume) {
         crate::say(&line);
     }

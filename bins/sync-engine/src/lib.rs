@@ -34,6 +34,7 @@ use clap::{CommandFactory as _, Parser as _};
 use protocol::exit;
 
 use crate::cli::{Cli, Command};
+use crate::given_keys::GivenKeys;
 use crate::surroundings::Surroundings;
 
 /// Does what the command line says; both arguments come from the operating system, untouched.
@@ -66,6 +67,11 @@ fn run(args: Vec<OsString>, variables: BTreeMap<OsString, OsString>) -> u8 {
             return if error.use_stderr() { exit::USAGE } else { exit::OK };
         }
     };
+    if keys != GivenKeys::default() && !takes_keys(&cli.command) {
+        let message =
+            "this command asks no connector; leave out `--source.…` and `--destination.…`";
+        return fail(exit::USAGE, message);
+    }
     let surroundings = match Surroundings::read(&variables) {
         Ok(surroundings) => surroundings,
         Err(error) => return fail(exit::CONFIG, &error.to_string()),
@@ -76,8 +82,13 @@ fn run(args: Vec<OsString>, variables: BTreeMap<OsString, OsString>) -> u8 {
     in_runtime(cli.command, keys, surroundings)
 }
 
+/// Whether keys of connectors mean anything to a command.
+const fn takes_keys(command: &Command) -> bool {
+    !matches!(command, Command::Demo(_) | Command::Connectors { .. } | Command::Completions { .. })
+}
+
 /// One thread: children are tied to the thread that starts them, and two pipes need no more.
-fn in_runtime(command: Command, keys: given_keys::GivenKeys, surroundings: Surroundings) -> u8 {
+fn in_runtime(command: Command, keys: GivenKeys, surroundings: Surroundings) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -89,7 +100,7 @@ fn in_runtime(command: Command, keys: given_keys::GivenKeys, surroundings: Surro
     status
 }
 
-async fn dispatch(command: Command, keys: given_keys::GivenKeys, surroundings: Surroundings) -> u8 {
+async fn dispatch(command: Command, keys: GivenKeys, surroundings: Surroundings) -> u8 {
     let done = match command {
         Command::Sync(args) => Box::pin(sync::run(&args, keys, &surroundings)).await,
         Command::Check(args) => Box::pin(check::run(&args, keys, &surroundings)).await,

@@ -68,7 +68,9 @@ fn source_given(
 ) -> Given {
     let mut texts = BTreeMap::new();
     if connector.connector_type == "stripe" {
-        if let Some(key) = surroundings.variable("STRIPE_API_KEY") {
+        let is_flag = args.source.is_some() && connector.config.contains_key("api_key");
+        let variable = surroundings.variable("STRIPE_API_KEY").filter(|_| !is_flag);
+        if let Some(key) = variable {
             connector.config.insert("api_key".to_owned(), key.into());
         }
         let flags = [
@@ -129,6 +131,8 @@ fn complete_postgres(
     config: &mut Map<String, Value>,
     variable: Option<String>,
 ) -> Result<(), Failure> {
+    let is_named = ["url", "connection_string"].iter().any(|key| config.contains_key(*key));
+    let variable = variable.filter(|_| !(args.destination.is_some() && is_named));
     if let Some(url) = args.postgres_url.clone().or(variable) {
         config.remove("connection_string");
         config.insert("url".to_owned(), url.into());
@@ -280,6 +284,34 @@ mod tests {
         let settings = gathered(args(Some("postgres://me@h/db")));
         let expected = [("url", "postgres://me@h/db"), ("schema", "stripe")];
         assert_eq!(settings.destination.connector, connector("postgres", expected));
+    }
+
+    #[test]
+    fn what_a_flag_describes_wins_over_the_environment_and_what_a_file_does_not() {
+        let variables =
+            [("STRIPE_API_KEY", "sk_test_environment"), ("DATABASE_URL", "postgres://h/other")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into())).into();
+        let surroundings = Surroundings::read(&variables).unwrap();
+        let gathered = |args: ConnectionArgs| {
+            let settings = Settings::gather(&args, GivenKeys::default(), &surroundings).unwrap();
+            let text = |given: &Given, key| given.connector.config[key].as_str().map(str::to_owned);
+            (text(&settings.source, "api_key"), text(&settings.destination, "url"))
+        };
+        let source = json!({"type": "stripe", "stripe": {"api_key": "sk_test_named"}});
+        let destination = json!({"type": "postgres", "postgres": {"url": "postgres://h/named"}});
+        let flags = ConnectionArgs {
+            source: Some(source.to_string()),
+            destination: Some(destination.to_string()),
+            ..ConnectionArgs::default()
+        };
+        let named = |key: &str, url: &str| (Some(key.to_owned()), Some(url.to_owned()));
+        assert_eq!(gathered(flags), named("sk_test_named", "postgres://h/named"));
+        let file = json!({"source": source, "destination": destination});
+        let file = ConnectionArgs { config: Some(file.to_string()), ..ConnectionArgs::default() };
+        assert_eq!(gathered(file), named("sk_test_environment", "postgres://h/other"));
+        let open = json!({"type": "postgres", "postgres": {"connections": 1}}).to_string();
+        let open = ConnectionArgs { destination: Some(open), ..ConnectionArgs::default() };
+        assert_eq!(gathered(open), named("sk_test_environment", "postgres://h/other"));
     }
 
     #[test]

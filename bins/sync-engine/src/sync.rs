@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::outcome::{Outcome, exit_of};
-use engine::{Failure, FullRefresh, Host, Job, Limits, Side, StreamDefaults};
+use engine::{Failure, FullRefresh, Host, Job, Limits, Side, StopCause, StreamDefaults};
 use protocol::{Class, exit};
 
 use crate::cli::{Format, SyncArgs, Tolerated};
@@ -34,8 +34,9 @@ pub(crate) async fn run(
         Some(live) if volume == Volume::Usual && !args.plain => Watcher::live(live, to_stdout),
         _ => Watcher::new(Plain::new(volume), to_stdout),
     };
-    let Some(outcome) = run_job(&job, &host, &mut watcher).await? else {
-        return Ok(exit::INTERRUPTED);
+    let outcome = match run_job(&job, &host, &mut watcher).await? {
+        Ok(outcome) => outcome,
+        Err(status) => return Ok(status),
     };
     for line in summary(&outcome, volume) {
         crate::say(&line);
@@ -44,12 +45,13 @@ pub(crate) async fn run(
     Ok(outcome.tolerating(tolerates(Tolerated::Streams), tolerates(Tolerated::DeadLetters)))
 }
 
-/// Runs a job under signals; `None` when it was killed and did not end in time.
+/// Runs a job under signals; what is left is the exit status where it was killed and did not end in
+/// time.
 pub(crate) async fn run_job(
     job: &Job,
     host: &Host,
     watcher: &mut Watcher,
-) -> Result<Option<Outcome>, Failure> {
+) -> Result<Result<Outcome, u8>, Failure> {
     let signals = Signals::watch().map_err(|error| {
         Failure::new(
             Side::Engine,
@@ -60,9 +62,19 @@ pub(crate) async fn run_job(
     })?;
     let run = Box::pin(engine::sync(job, host, watcher, signals.receiver()));
     Ok(tokio::select! {
-        outcome = run => Some(outcome),
-        _ = signals.overdue() => None,
+        outcome = run => Ok(outcome),
+        cause = signals.overdue() => Err(killed_by(cause)),
     })
+}
+
+const fn killed_by(cause: StopCause) -> u8 {
+    match cause {
+        StopCause::Terminate => exit::TERMINATED,
+        StopCause::Interrupt
+        | StopCause::ClientGone
+        | StopCause::TimeLimit
+        | StopCause::StateLimit => exit::INTERRUPTED,
+    }
 }
 
 fn job(args: &SyncArgs, settings: Settings) -> Result<Job, Failure> {
@@ -95,4 +107,15 @@ fn limits(args: &SyncArgs) -> Limits {
 /// The exit status of a failure before a run began.
 pub(crate) const fn status_of(failure: &Failure) -> u8 {
     exit_of(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_had_to_be_killed_says_by_which_signal() {
+        assert_eq!(killed_by(StopCause::Interrupt), exit::INTERRUPTED);
+        assert_eq!(killed_by(StopCause::Terminate), exit::TERMINATED);
+    }
 }

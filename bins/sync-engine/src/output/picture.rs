@@ -112,8 +112,8 @@ impl Picture {
 
     fn stream(&self, name: &str, stream: &StreamProgress, widths: (usize, usize)) -> Line {
         let (name_width, columns) = widths;
+        let rate = self.rates.get(name).map_or(0, |(_, rate)| *rate);
         let name: String = name.chars().take(name_width).collect();
-        let rate = self.rates.get(name.as_str()).map_or(0, |(_, rate)| *rate);
         let numbers =
             format!("{:>12} {:>9}", count(stream.record_count), format!("{}/s", count(rate)));
         let taken = name_width + numbers.chars().count() + 4;
@@ -223,6 +223,24 @@ mod tests {
             assert!(lines.iter().all(|line| line.width < columns.max(2)), "{columns}");
             assert!(lines.len() <= rows.max(4), "{rows}: {}", lines.len());
         }
+    }
+
+    #[test]
+    fn a_stream_whose_name_does_not_fit_has_its_rate_all_the_same() {
+        let name = "a_name_of_a_stream_that_is_too_long_to_show";
+        let mut picture = Picture::new(false);
+        let mut progress = Progress::default();
+        for (moment, records) in [(0, 1000), (1, 1500)] {
+            progress.streams.insert(name.to_owned(), stream(StreamRunStatus::Started, records));
+            picture.measure(&progress, at(moment));
+        }
+        let lines = picture.lines(&progress, Size { columns: 120, rows: 24 });
+        assert!(lines[0].text.ends_with("1,500     500/s"), "{}", lines[0].text);
+        assert!(
+            lines[0].text.starts_with("a_name_of_a_stream_that_is_too_l  "),
+            "{}",
+            lines[0].text
+        );
     }
 
     #[test]

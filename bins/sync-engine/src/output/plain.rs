@@ -77,7 +77,8 @@ impl Plain {
                     Level::Warn => "warning: ",
                     Level::Info | Level::Debug => "",
                 };
-                crate::say(&format!("{level}{}: {}", shown.emitted_by, log.message));
+                let line = format!("{level}{}: {}", shown.emitted_by, log.message);
+                crate::say(&protocol::secret::mask(&line));
             }
             Message::Log(log) if log.level == Level::Info => {
                 let line = log.message.lines().next().unwrap_or_default();

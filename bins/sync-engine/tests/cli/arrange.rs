@@ -54,6 +54,8 @@ async fn teardown_removes_only_what_is_named_and_meant_and_forgets_its_state() {
     let run = teardown().arg("--yes").env("DATABASE_URL", "postgres://h/d").run("").await;
     let run = run.expect_code(4);
     assert!(run.stderr.contains("removes only what is named"), "{}", run.stderr);
+    let sheet = teardown().args(["--sheets-id", "1AbC"]).run("").await.expect_code(4);
+    assert!(sheet.stderr.contains("nobody can be asked"), "it is named: {}", sheet.stderr);
     let named = ["--sqlite", "./stripe.db"];
     let run = teardown().args(named).run("").await.expect_code(4);
     assert!(run.stderr.contains("nobody can be asked"), "{}", run.stderr);

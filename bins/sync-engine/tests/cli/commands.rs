@@ -26,12 +26,14 @@ async fn help_never_shows_a_key_from_the_environment() {
 #[tokio::test]
 async fn a_wrong_command_line_is_usage() {
     let desk = Desk::usual();
-    let lines: [&[&str]; 5] = [
+    let lines: [&[&str]; 7] = [
         &["sync", "--no-such-flag"],
         &["sync", "--sqlite", "a.db", "--postgres-url", "postgres://h/d"],
         &["sync", "--backfill-limit", "many"],
         &["sync", "--source.rate_limit"],
         &["nonsense"],
+        &["runs", "--limit", "0"],
+        &["demo", "--source.rate_limit", "5"],
     ];
     for line in lines {
         let run = desk.bare().args(line).run("").await.expect_code(i32::from(exit::USAGE));
