@@ -1,3 +1,5 @@
+//! Why a text is no OpenAPI file of Stripe.
+
 use thiserror::Error;
 
 /// Why a text could not be read as Stripe's OpenAPI file.
