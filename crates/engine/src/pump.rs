@@ -233,13 +233,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_blank_line_holds_back_nothing_that_came_before_it() {
-        let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "u"});
-        let catalog = serde_json::from_value(json!({"streams": [{"stream": stream}]})).unwrap();
         let (mut source, from) = tokio::io::duplex(1024);
         let (to, mut destination) = tokio::io::duplex(1024);
-        let (sender, _receiver) = mpsc::channel(64);
-        let reports = Reports { notes: sender, activity: Arc::default(), sent: Arc::default() };
-        let (from, gate) = (Reader::new(from), Gate::new(&catalog, "source/test"));
+        let (reports, _notes, _openings) = reports();
+        let from = Reader::new(from);
         let talk = async {
             source.write_all(format!("{GOOD}\n\n").as_bytes()).await.unwrap();
             let mut line = vec![0; GOOD.len() + 1];
@@ -247,7 +244,8 @@ mod tests {
             drop(source);
             line
         };
-        let (line, pumped) = tokio::join!(talk, pump(from, gate, to, reports, || Timestamp::EPOCH));
+        let pumping = pump(from, gate(), to, reports, || Timestamp::EPOCH);
+        let (line, pumped) = tokio::join!(talk, pumping);
         assert_eq!(line, format!("{GOOD}\n").into_bytes());
         assert_eq!(pumped.end, PumpEnd::Clean);
     }
