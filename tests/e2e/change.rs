@@ -1,6 +1,7 @@
 //! An account that changes while it is copied, between runs, and while programs die: once it rests,
 //! the tables equal the oracle.
 
+use serde_json::json;
 use testkit::postgres::{Cluster, Database};
 use testkit::program::Signal;
 use testkit::stripe::FakeStripe;
@@ -57,6 +58,33 @@ async fn postgres_equals_an_account_that_changed_all_the_time() {
     let cluster = Cluster::shared();
     let database: Database<'_> = cluster.create_database().await;
     rests_equal(&Copy::Postgres(&database), 2).await;
+}
+
+/// A copy that is read anew from the lists, which say nothing of what is gone.
+async fn a_refresh_sees_deletes(copy: &Copy<'_>) {
+    let stripe = FakeStripe::start(["--objects", "customers=30,coupons=5"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let streams = ["customers", "coupons"].map(str::to_owned);
+    let sync = || {
+        let hard = ["--streams", "customers,coupons", "--destination.deletes", "hard"];
+        copy.sync(&stripe, folder.path()).args(hard)
+    };
+    sync().run("").await.expect_code(0);
+    for refreshed in [&[][..], &["customers,coupons"]] {
+        let (gone, _) = stripe.oracle("customers").await.pop_first().unwrap();
+        stripe.change(&[json!({"stream": "customers", "do": "delete", "id": gone})]).await;
+        stripe.advance(100).await;
+        sync().arg("--full-refresh").args(refreshed).run("").await.expect_code(0);
+        copy.assert_equals(&stripe, &streams).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_refresh_sees_what_was_deleted_since_the_last_run() {
+    let folder = tempfile::tempdir().unwrap();
+    a_refresh_sees_deletes(&Copy::Sqlite(folder.path().join("copy.db"))).await;
+    let database = Cluster::shared().create_database().await;
+    a_refresh_sees_deletes(&Copy::Postgres(&database)).await;
 }
 
 /// Whatever was made before a run begins is in the copy when it ends, though Stripe's clock is so

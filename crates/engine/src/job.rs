@@ -44,7 +44,8 @@ pub struct Job {
     pub streams: Vec<SelectedStream>,
     /// Narrows every stream that the selection leaves open.
     pub defaults: StreamDefaults,
-    /// What to forget before the run.
+    /// Streams whose states are forgotten before the run. That of the source as a whole stays: it says
+    /// from when on rows that are there may have changed.
     pub full_refresh: Option<FullRefresh>,
     /// The pipeline's name; derived when absent.
     pub pipeline: Option<String>,

@@ -18,6 +18,25 @@ pub(crate) fn told(answer: &[Message]) -> Places {
     places
 }
 
+/// Why a stream's state is not for the table that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stranger {
+    /// It is another table, made since.
+    Another,
+    /// It holds what it held at an earlier time.
+    BroughtBack,
+}
+
+impl Stranger {
+    /// For people, in a clause.
+    pub(crate) const fn describe(self) -> &'static str {
+        match self {
+            Self::Another => "its table is not the one that the state was made for",
+            Self::BroughtBack => "its table was brought back from an earlier time",
+        }
+    }
+}
+
 /// Streams whose state must not be used, each with the reason.
 ///
 /// `in_the_copy`: the state lives and dies with the copy, so its last run need not be compared.
@@ -25,17 +44,16 @@ pub(crate) fn strangers(
     kept: &Kept,
     found: &Places,
     in_the_copy: bool,
-) -> BTreeMap<String, &'static str> {
+) -> BTreeMap<String, Stranger> {
     let known = &kept.pipeline;
     let mut strangers = BTreeMap::new();
     for stream in kept.source.streams.keys() {
         let Some(place) = found.get(stream) else { continue };
         let stored = known.places.get(stream);
         if stored.is_none_or(|stored| stored.id != place.id) {
-            strangers
-                .insert(stream.clone(), "its table is not the one that the state was made for");
+            strangers.insert(stream.clone(), Stranger::Another);
         } else if !in_the_copy && !is_last_run(place, stored, known.last_run.as_ref()) {
-            strangers.insert(stream.clone(), "its table was brought back from an earlier time");
+            strangers.insert(stream.clone(), Stranger::BroughtBack);
         }
     }
     strangers

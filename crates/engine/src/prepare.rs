@@ -93,8 +93,12 @@ async fn admit<C: Client>(
     desk: &mut Desk<'_, C>,
 ) -> Result<(Kept, BTreeSet<String>), Failure> {
     let mut afresh = BTreeSet::new();
-    for (stream, why) in places::strangers(&kept, found, desk.store.is_in_the_copy()) {
-        desk.log(Level::Warn, format!("`{stream}` starts afresh: {why}")).await;
+    let strangers = places::strangers(&kept, found, desk.store.is_in_the_copy());
+    let is_another = |stream| strangers.get(stream) == Some(&places::Stranger::Another);
+    let streams = &kept.source.streams;
+    let is_empty = !streams.is_empty() && streams.keys().all(is_another);
+    for (stream, why) in strangers {
+        desk.log(Level::Warn, format!("`{stream}` starts afresh: {}", why.describe())).await;
         afresh.insert(stream);
     }
     let unreadable = kept.unreadable.drain(..).chain(places::misfits(source, &kept.source));
@@ -106,23 +110,25 @@ async fn admit<C: Client>(
     if let Some(FullRefresh::Streams(streams)) = &job.full_refresh {
         afresh.extend(streams.iter().cloned());
     }
-    forget(job, &mut kept, &afresh, desk).await?;
+    if job.full_refresh == Some(FullRefresh::All) {
+        afresh.extend(kept.source.streams.keys().cloned());
+    }
+    forget(&mut kept, &afresh, is_empty, desk).await?;
     // Streams that are not part of this run keep what is known of their places.
     kept.pipeline.places.extend(found.clone());
     Ok((kept, afresh))
 }
 
+/// Forgets streams; with `is_empty`, that nothing is left in the copy, also the source as a whole.
 async fn forget<C: Client>(
-    job: &Job,
     kept: &mut Kept,
     afresh: &BTreeSet<String>,
+    is_empty: bool,
     desk: &mut Desk<'_, C>,
 ) -> Result<(), Failure> {
-    let had_any = !kept.source.streams.is_empty();
     kept.source.streams.retain(|stream, _| !afresh.contains(stream));
-    // A source that has lost all its streams has nothing to go on from.
-    let all_lost = had_any && kept.source.streams.is_empty() && !afresh.is_empty();
-    let reset = if job.full_refresh == Some(FullRefresh::All) || all_lost {
+    // As long as there are rows, the source has to know from when on they may have changed.
+    let reset = if is_empty {
         kept.source = protocol::SourceState::default();
         desk.store.reset(None).await
     } else if afresh.is_empty() {

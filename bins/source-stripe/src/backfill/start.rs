@@ -152,11 +152,21 @@ impl Start {
 
     fn begin_changes(&mut self, request: &ReadRequest, wishes: &Wishes, now: Timestamp) {
         let kept = request.state.global.as_ref();
-        let kept = kept.and_then(|kept| serde_json::from_str::<GlobalState>(kept.get()).ok());
+        let mut kept = kept.and_then(|kept| serde_json::from_str::<GlobalState>(kept.get()).ok());
+        let manner = Manner::of(request, wishes);
+        // The copy is filled anew, and may hold rows from before.
+        let is_anew = request.state.streams.is_empty();
+        let lost = kept.take_if(|kept| is_anew && kept.is_overdue(now.seconds_floor()));
         self.is_first = kept.is_none();
-        self.global = kept.unwrap_or_else(|| {
-            GlobalState::at(place(&request.state, now), Manner::of(request, wishes))
-        });
+        self.global =
+            kept.unwrap_or_else(|| GlobalState::at(place(&request.state, now), manner.clone()));
+        if is_anew {
+            self.global.filled = Some(manner);
+        }
+        if let Some(lost) = lost {
+            self.warnings.push(unseen(&lost, now));
+            self.global.begun = lost.begun;
+        }
         let told = |name: &str| {
             let facts = wishes.catalogue.facts(name);
             facts.is_some_and(|facts| !facts.event_types.is_empty())
@@ -207,13 +217,24 @@ fn place(state: &SourceState, now: Timestamp) -> i64 {
     oldest.map_or(now, |oldest| oldest.min(now)).seconds_floor()
 }
 
+/// Words about what happened in a time of which Stripe has forgotten the events, to a copy that is
+/// filled anew.
+fn unseen(lost: &GlobalState, now: Timestamp) -> String {
+    let from = Timestamp::from_seconds(lost.events_cursor);
+    format!(
+        "Stripe no longer tells what changed between {from} and {now}: it keeps events for 30 days; \
+         objects that were deleted in that time and are in the copy stay there"
+    )
+}
+
 /// What has changed since the copy was filled, as far as that is known.
 fn changes(request: &ReadRequest, wishes: &Wishes) -> Vec<String> {
     #[derive(Deserialize)]
     struct Kept {
         filled: Manner,
     }
-    let kept = request.state.global.as_ref();
+    // What is filled anew is no different from itself.
+    let kept = request.state.global.as_ref().filter(|_| !request.state.streams.is_empty());
     let kept = kept.and_then(|global| serde_json::from_str::<Kept>(global.get()).ok());
     let is_filled = |name: &str| request.state.streams.contains_key(name);
     kept.map(|kept| Manner::of(request, wishes).differences(&kept.filled, is_filled))

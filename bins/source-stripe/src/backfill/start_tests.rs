@@ -117,6 +117,19 @@ fn a_change_of_what_a_copy_was_filled_with_is_told() {
 }
 
 #[test]
+fn a_copy_that_is_filled_anew_is_told_of_changes_since_it_was_read_last() {
+    let global = |cursor: i64| json!({"events_cursor": cursor, "begun": ["customers"], "filled": {"api_version": "2020-01-01", "expand_lists": true}});
+    let begun = start(&["customers"], json!({"global": global(990_000)}));
+    assert_eq!((begun.global.events_cursor, begun.warnings), (990_000, Vec::new()));
+    let filled = begun.global.filled;
+    assert_eq!(filled, start(&["customers"], json!({})).global.filled, "as it is filled now");
+    let begun = start(&["customers"], json!({"global": global(-2_000_000)}));
+    assert_eq!((begun.global.events_cursor, begun.is_first), (1_000_000, true));
+    assert!(begun.warnings[0].contains("deleted in that time"), "{:?}", begun.warnings);
+    assert!(begun.plan.streams[0].is_known);
+}
+
+#[test]
 fn a_stream_under_parents_has_ranges_over_its_parents() {
     let names = ["customer_tax_ids", "product_features", "credit_note_line_items"];
     let wishes = Wishes {

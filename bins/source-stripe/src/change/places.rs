@@ -119,12 +119,17 @@ impl GlobalState {
         streams.into_iter().filter(|stream| self.place(stream) < limit).collect()
     }
 
+    /// Whether Stripe does not know any more what happened right after the cursor.
+    pub(crate) fn is_overdue(&self, now: i64) -> bool {
+        self.events_cursor < now.saturating_sub(KEPT_SECONDS)
+    }
+
     /// Notes that the changes of these streams since their places are lost; from `now` on they are
     /// read again, and their lists from the beginning.
     pub(crate) fn open_gap(&mut self, lost: &[&str], now: i64) {
         let places = lost.iter().map(|stream| self.place(stream));
         let Some(from) = places.min() else { return };
-        if self.events_cursor < now.saturating_sub(KEPT_SECONDS) {
+        if self.is_overdue(now) {
             for stream in lost {
                 self.hold(stream);
             }
