@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::server::Server;
@@ -46,15 +47,26 @@ pub(super) fn run(mut program: Command, stdin: &Path, server: &Server) -> Result
     Ok(Cost { wall, client, server: all_of(process)?.saturating_sub(server_before), peak })
 }
 
-/// Waits for the end and looks at the memory meanwhile.
+/// Waits for the end, which is noticed at once, and looks at the memory meanwhile.
 fn watch(mut child: Child) -> std::io::Result<(ExitStatus, u64)> {
+    let process = child.id();
+    let (going_on, end) = sync_channel::<()>(0);
+    std::thread::scope(|scope| {
+        let peak = scope.spawn(move || peak_until(process, &end));
+        let status = child.wait();
+        drop(going_on);
+        Ok((status?, peak.join().unwrap_or_default()))
+    })
+}
+
+/// The most memory that a process has had until the other side is dropped, in KiB.
+fn peak_until(process: u32, end: &Receiver<()>) -> u64 {
     let mut peak = 0;
     loop {
-        peak = peak_of(child.id()).unwrap_or_default().max(peak);
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, peak));
+        peak = peak_of(process).unwrap_or_default().max(peak);
+        if end.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+            return peak;
         }
-        std::thread::park_timeout(LOOK);
     }
 }
 
