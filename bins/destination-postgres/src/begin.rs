@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use connector::{Deletes, Error, Loaded, StreamPlan};
-use tokio_postgres::GenericClient;
+use futures_util::future::try_join;
 
 use crate::{
     catalog,
@@ -33,7 +33,6 @@ pub(crate) struct Begun {
 
 /// What the server says.
 struct Seen {
-    has_lz4: bool,
     mixed: Option<String>,
     tables: Vec<(String, Result<Table, String>)>,
     existing: BTreeMap<String, Existing>,
@@ -44,20 +43,22 @@ struct Seen {
 /// Looks at the server, changing nothing but tombstones that have expired.
 pub(crate) async fn begin(client: &Client, plans: &[StreamPlan]) -> Result<Begun, Error> {
     let read = persist(Patience::Busy, async || look(client, plans).await);
-    let seen = read.await.map_err(|error| explain(error, &client.write_remedy()))?;
+    let (has_lz4, seen) = read.await.map_err(|error| explain(error, &client.write_remedy()))?;
     refuse_mixing(seen.mixed)?;
     let mut writers = BTreeMap::new();
     let mut unwritable = Loaded::default();
     for (plan, (stream, table)) in plans.iter().zip(seen.tables) {
         match writer(client, plan, table, &seen.existing) {
-            Ok(mut writer) => {
-                writer.looks_first |= seen.filled.contains(writer.table.name.object().name());
+            Ok(writer) => {
+                if seen.filled.contains(writer.table.name.object().name()) {
+                    writer.look_first();
+                }
                 writers.insert(stream, writer);
             }
             Err(error) => drop(unwritable.streams.insert(stream, Err(error))),
         }
     }
-    Ok(Begun { settings: if seen.has_lz4 { WITH_LZ4 } else { PLAIN }, writers, unwritable })
+    Ok(Begun { settings: if has_lz4 { WITH_LZ4 } else { PLAIN }, writers, unwritable })
 }
 
 fn writer(
@@ -75,11 +76,15 @@ fn writer(
     Writer::of(table, stream, found, client).map_err(Error::config)
 }
 
-async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> {
+async fn look(client: &Client, plans: &[StreamPlan]) -> Result<(bool, Seen), pg::Error> {
     client.find_out_naming().await?;
+    // The server makes its list of settings, which is long, while it answers for the tables.
+    try_join(has_lz4(client), tables(client, plans)).await
+}
+
+async fn tables(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> {
     let connection = client.get().await?;
     let schema = &client.schema;
-    let has_lz4 = has_lz4(&**connection).await?;
     let seen = survey(&**connection, schema, plans, client.columns).await?;
     let filled = catalog::filled(&**connection, schema, &seen.existing).await?;
     let tables = seen.tables.iter().filter_map(|(_, table)| table.as_ref().ok());
@@ -87,13 +92,14 @@ async fn look(client: &Client, plans: &[StreamPlan]) -> Result<Seen, pg::Error> 
     if client.deletes == Deletes::Hard {
         tombstone::expire(&**connection, schema).await?;
     }
-    Ok(Seen { has_lz4, mixed, tables: seen.tables, existing: seen.existing, filled })
+    Ok(Seen { mixed, tables: seen.tables, existing: seen.existing, filled })
 }
 
-async fn has_lz4(client: &impl GenericClient) -> Result<bool, pg::Error> {
+async fn has_lz4(client: &Client) -> Result<bool, pg::Error> {
+    let connection = client.get().await?;
     let asked = "SELECT EXISTS (SELECT FROM pg_settings \
                  WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
-    let row = client.query_typed_one(asked, &[]).await;
+    let row = connection.query_typed_one(asked, &[]).await;
     row.and_then(|row| row.try_get(0))
         .map_err(|error| pg::Error::query("asking for the settings", &error))
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use connector::{Deletes, retry};
+use futures_util::future::try_join;
 use pg::{Error, Failure, Ident, Pool, Pooled};
 use tokio::time::sleep;
 
@@ -16,12 +17,14 @@ use crate::{
     config::Options,
     failure::{setup_remedy, write_remedy},
     schema::Columns,
+    seat::Seat,
 };
 
 /// A server, and the schema in it that is ours.
 #[derive(Debug)]
 pub(crate) struct Client {
     pool: Pool,
+    seat: Seat,
     pub(crate) schema: Ident,
     /// The columns that new tables are made with; what their neighbours have unless asked.
     pub(crate) columns: Option<Columns>,
@@ -77,11 +80,25 @@ impl Client {
         let naming = Naming(Arc::new(AtomicBool::new(options.prepared.unwrap_or(true))));
         let naming_is_asked = options.prepared.is_some();
         let connections = options.connections;
-        Ok(Self { pool, schema, columns, deletes, naming, naming_is_asked, connections })
+        let seat = Seat::default();
+        Ok(Self { pool, seat, schema, columns, deletes, naming, naming_is_asked, connections })
     }
 
+    /// A connection of one's own.
     pub(crate) async fn get(&self) -> Result<Pooled, Error> {
+        let _wanted = self.seat.leave();
         self.pool.get().await
+    }
+
+    /// A connection that others ask at the same time.
+    pub(crate) async fn shared(&self) -> Result<Arc<Pooled>, Error> {
+        self.seat.get(&self.pool).await
+    }
+
+    /// Learns from a question that failed; who asks next has another connection.
+    pub(crate) fn learn(&self, error: &Error) {
+        self.naming.learn(error);
+        drop(self.seat.leave());
     }
 
     /// Finds out whether statements may have names: of two connections that are open at once, each
@@ -91,7 +108,7 @@ impl Client {
             // One connection has nothing to be compared with; what was asked needs no proof.
             return if self.naming_is_asked { Ok(()) } else { self.compare_with_another().await };
         }
-        let (one, other) = (self.get().await?, self.get().await?);
+        let (one, other) = try_join(self.get(), self.get()).await?;
         self.compare(&one, &other).await
     }
 

@@ -1,10 +1,13 @@
 //! The connector: what the harness calls, in terms of the other modules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use connector::{
-    About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Loaded, Refused, Shape,
-    StreamPlan,
+    About, Batch, BatchLimits, DeadLetter, Destination, Emitter, Error, Loaded, Look, Refused,
+    Shape, StreamPlan,
 };
 use protocol::{ConfiguredCatalog, Level, Spec, WrittenCounts};
 
@@ -18,15 +21,15 @@ use crate::{
     index::make_indexes,
     setup::{planned, setup},
     teardown::teardown,
-    write::{Outcome, Session, Writer, load},
+    write::{Outcome, Session, Writer, load, look},
 };
 
 /// Writes records into PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres {
     options: Options,
-    client: Client,
-    writers: BTreeMap<String, Writer>,
+    client: Arc<Client>,
+    writers: Arc<BTreeMap<String, Writer>>,
     /// Statements that begin every transaction that writes.
     settings: &'static str,
 }
@@ -53,7 +56,7 @@ impl Destination for Postgres {
         let options = Options::of(config)?;
         let client = Client::new(&options)
             .map_err(|error| Error::config("reading the configuration").caused_by(error))?;
-        Ok(Self { options, client, writers: BTreeMap::new(), settings: "" })
+        Ok(Self { options, client: Arc::new(client), writers: Arc::default(), settings: "" })
     }
 
     async fn check(&mut self, plans: &[StreamPlan], _: &mut Emitter) -> Result<String, Error> {
@@ -102,12 +105,21 @@ impl Destination for Postgres {
     async fn begin(&mut self, plans: &[StreamPlan]) -> Result<Loaded, Error> {
         let Begun { settings, writers, unwritable } = begin(&self.client, plans).await?;
         self.settings = settings;
-        self.writers = writers;
+        self.writers = Arc::new(writers);
         Ok(unwritable)
     }
 
     fn shape(&self, plan: &StreamPlan) -> Shape {
         self.writers.get(plan.name()).map(|writer| writer.plan.shape().clone()).unwrap_or_default()
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.writers.values().any(Writer::looks_first)
+    }
+
+    fn look(&self, batch: &Arc<Batch>) -> Look {
+        let (client, writers) = (Arc::clone(&self.client), Arc::clone(&self.writers));
+        Box::pin(look(client, Arc::clone(batch), writers))
     }
 
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error> {
@@ -179,13 +191,13 @@ impl Destination for Postgres {
 
 impl Postgres {
     fn learn(
-        &mut self,
+        &self,
         stream: &str,
         outcome: &Outcome,
         refused: &[Refused],
         loaded: &mut Loaded,
     ) -> WrittenCounts {
-        if let Some(writer) = self.writers.get_mut(stream) {
+        if let Some(writer) = self.writers.get(stream) {
             writer.learn(outcome);
         }
         let told = |Refused { key, error, .. }: &Refused| {

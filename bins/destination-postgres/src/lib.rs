@@ -15,6 +15,7 @@ mod failure;
 mod index;
 mod meta;
 mod schema;
+mod seat;
 mod setup;
 mod sql;
 mod survey;

@@ -1,7 +1,7 @@
 //! Records gathered for one load, by stream and key, in order of arrival.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol::{Receipt, WrittenCounts};
@@ -10,6 +10,7 @@ use crate::dead_letter::Refused;
 use crate::plan::StreamPlan;
 use crate::prune::{Prune, Prunes};
 use crate::row::{Key, Row};
+use crate::version::Stored;
 
 /// How much is gathered before it is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,21 @@ impl Default for BatchLimits {
     }
 }
 
+/// What is known of a key's row before its batch is loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// Nobody has looked, or what was seen may have changed since.
+    #[default]
+    Unknown,
+    /// There is no row.
+    Absent,
+    /// There is this row.
+    Row(Stored),
+}
+
+/// What was seen of the rows that a batch is about: by stream, in the order of its keys.
+pub type Seen = BTreeMap<String, Vec<Sight>>;
+
 /// The records of one stream, all versions of a key together; keys in byte order, so that writers
 /// that take rows in this order never deadlock.
 #[derive(Debug, Clone)]
@@ -36,6 +52,10 @@ pub struct StreamBatch {
     pub plan: Arc<StreamPlan>,
     /// By key, the versions in order of arrival.
     pub keys: BTreeMap<Key, Vec<Row>>,
+    /// What was seen of their rows ahead, in the same order; empty where nobody looked.
+    pub sights: Vec<Sight>,
+    /// Places of keys whose rows may change after they are looked at.
+    doubtful: BTreeSet<usize>,
     /// Records, all versions counted.
     pub record_count: u64,
     /// Children that are gone; to be applied after every row of `keys`.
@@ -49,6 +69,8 @@ impl StreamBatch {
         Self {
             plan: Arc::clone(plan),
             keys: BTreeMap::new(),
+            sights: Vec::new(),
+            doubtful: BTreeSet::new(),
             record_count: 0,
             prunes: Prunes::default(),
             refused: Vec::new(),
@@ -60,6 +82,29 @@ impl StreamBatch {
         let records = usize::try_from(self.record_count).unwrap_or(usize::MAX);
         let others = self.prunes.all().len().saturating_add(self.refused.len());
         records.saturating_add(others)
+    }
+
+    fn doubt(&mut self, before: &Self) {
+        if !before.prunes.is_empty() {
+            self.doubtful = (0..self.keys.len()).collect();
+            return;
+        }
+        let mut others = before.keys.keys().peekable();
+        for (place, key) in self.keys.keys().enumerate() {
+            while others.next_if(|other| *other < key).is_some() {}
+            if others.peek() == Some(&key) {
+                self.doubtful.insert(place);
+            }
+        }
+    }
+
+    fn see(&mut self, mut sights: Vec<Sight>) {
+        for place in &self.doubtful {
+            if let Some(sight) = sights.get_mut(*place) {
+                *sight = Sight::Unknown;
+            }
+        }
+        self.sights = sights;
     }
 }
 
@@ -107,6 +152,41 @@ impl Batch {
         })
     }
 
+    /// Notes which rows a batch that is loaded before this one, but after a look at them, may change:
+    /// those of its keys, and all of a stream whose children it says are gone.
+    pub(crate) fn doubt(&mut self, before: &Self) {
+        for (name, stream) in &mut self.streams {
+            if let Some(before) = before.streams.get(name) {
+                stream.doubt(before);
+            }
+        }
+    }
+
+    /// Takes in what was seen ahead, as far as it is beyond doubt.
+    pub(crate) fn see(&mut self, seen: Seen) {
+        for (name, sights) in seen {
+            if let Some(stream) = self.streams.get_mut(&name) {
+                stream.see(sights);
+            }
+        }
+    }
+
+    /// Bytes of documents, and of them those of the largest.
+    pub(crate) const fn sizes(&self) -> (usize, usize) {
+        (self.bytes, self.largest)
+    }
+
+    /// Whether another document goes into it beside batches of these sizes, together with which it
+    /// has the room of one.
+    pub(crate) const fn has_room_beside(
+        &self,
+        (waiting, largest): (usize, usize),
+        limits: &BatchLimits,
+    ) -> bool {
+        let more = if self.largest > largest { self.largest } else { largest };
+        waiting == 0 || waiting.saturating_add(self.bytes).saturating_add(more) <= limits.bytes
+    }
+
     fn add(&mut self, plan: &Arc<StreamPlan>, size: usize, change: impl FnOnce(&mut StreamBatch)) {
         let size = size.saturating_add(256);
         self.bytes = self.bytes.saturating_add(size);
@@ -149,14 +229,37 @@ pub struct Loaded {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
-    fn of_sizes(sizes: &[usize]) -> Batch {
+    fn plan() -> StreamPlan {
         let stream = json!({"name": "a", "primary_key": [["id"]], "newer_than_field": "at"});
         let stream = serde_json::from_value(stream).unwrap();
-        let plan = StreamPlan::new(&protocol::ConfiguredStream::new(stream)).unwrap();
+        StreamPlan::new(&protocol::ConfiguredStream::new(stream)).unwrap()
+    }
+
+    fn of_keys(keys: &BTreeSet<u8>) -> Batch {
+        let data = |key: &u8| format!(r#"{{"id":"{key}","at":1}}"#);
+        let mut batch = Batch::default();
+        for data in keys.iter().map(data) {
+            let data = serde_json::value::RawValue::from_string(data).unwrap();
+            let record = protocol::Record {
+                stream: "a".into(),
+                data: &data,
+                emitted_at: "".into(),
+                origin: None,
+                prune: Vec::new(),
+            };
+            let (key, row) = crate::row::read_row(&plan(), &record).unwrap();
+            batch.push(&Arc::new(plan()), key, row);
+        }
+        batch
+    }
+
+    fn of_sizes(sizes: &[usize]) -> Batch {
+        let plan = plan();
         let mut batch = Batch::default();
         for size in sizes {
             let refused =
@@ -175,5 +278,33 @@ mod tests {
         assert!(of_sizes(&[20_000]).is_full(&limits));
         assert!(!of_sizes(&[100; 4]).is_full(&limits));
         assert!(of_sizes(&[100; 5]).is_full(&limits));
+    }
+
+    #[test]
+    fn beside_batches_that_wait_there_is_room_for_what_is_left_of_one() {
+        let limits = BatchLimits { bytes: 10_000, rows: 5, flush_ms: 1 };
+        let of = |sizes: &[usize], waiting| of_sizes(sizes).has_room_beside(waiting, &limits);
+        assert!(of(&[9_000], (0, 0)));
+        assert!(of(&[], (6_000, 3_000)));
+        assert!(!of(&[], (6_000, 5_000)));
+        assert!(of(&[2_000], (5_000, 500)));
+        assert!(!of(&[3_000], (5_000, 500)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_seen_counts_but_for_keys_of_a_batch_that_is_loaded_first(
+            ours in proptest::collection::btree_set(0..20_u8, 1..20),
+            before in proptest::collection::btree_set(0..20_u8, 0..20),
+        ) {
+            let mut batch = of_keys(&ours);
+            batch.doubt(&of_keys(&before));
+            batch.see(Seen::from([("a".to_owned(), vec![Sight::Absent; ours.len()])]));
+            let stream = &batch.streams["a"];
+            for (key, sight) in stream.keys.keys().zip(&stream.sights) {
+                let is_shared = before.contains(&key[0].parse().unwrap());
+                prop_assert_eq!(*sight == Sight::Unknown, is_shared, "{:?}", key);
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Records that could not be stored, and the way back for them.
 
-use protocol::{Level, Log, Written};
+use protocol::{Level, Log};
 use serde_json::json;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
@@ -10,6 +10,7 @@ use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::intake::Intake;
 use crate::plan::StreamPlan;
+use crate::queue::Filled;
 use crate::row::Key;
 
 /// A record that cannot be a row, and why.
@@ -128,7 +129,7 @@ async fn load<D: Destination>(
     out: &mut Emitter,
 ) -> Result<(), Error> {
     while intake.holds_rows() {
-        let (batch, position, refused): (_, _, Written) = intake.take().split();
+        let Filled { batch, position, refused } = intake.take();
         let loaded = destination.load(batch).await?;
         intake.settle(position, refused, loaded);
     }

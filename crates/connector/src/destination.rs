@@ -2,18 +2,23 @@
 //! harness gathers records and calls [`Destination::load`], and releases states when that returns.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use protocol::{ConfiguredCatalog, Spec};
 use serde::de::DeserializeOwned;
 
 use crate::about::About;
-use crate::batch::{Batch, BatchLimits, Loaded};
+use crate::batch::{Batch, BatchLimits, Loaded, Seen};
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::error::Error;
 use crate::liaison::Liaison;
 use crate::plan::StreamPlan;
 use crate::shape::Shape;
+
+/// A look at rows, on its way.
+pub type Look = Pin<Box<dyn Future<Output = Seen>>>;
 
 /// A program that writes into some system.
 #[expect(async_fn_in_trait, reason = "each program has one connector, driven by one task")]
@@ -92,6 +97,20 @@ pub trait Destination: Sized {
     /// How documents of a stream are to be kept. Asked after [`Destination::begin`].
     fn shape(&self, _: &StreamPlan) -> Shape {
         Shape::default()
+    }
+
+    /// Whether most rows are there already, so that looking ahead is worth it.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// Looks at the rows that a batch is about, while batches before it wait to be loaded and more
+    /// records are read. Asked where [`Destination::looks_ahead`] says so.
+    ///
+    /// What was seen comes back in [`crate::StreamBatch::sights`], but for rows that a batch before
+    /// may have changed since. What could not be seen is left out: [`Destination::load`] looks itself.
+    fn look(&self, _: &Arc<Batch>) -> Look {
+        Box::pin(async { Seen::new() })
     }
 
     /// Stores a batch: each key by [`crate::version::resolve`] over its versions and what is stored.

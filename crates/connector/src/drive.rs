@@ -1,4 +1,5 @@
-//! The loop of `write`: fill a batch, load it while the next one fills, release what it speaks for.
+//! The loop of `write`: fill a batch, look at its rows and load it while the next ones fill, release
+//! what it speaks for.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,6 +9,7 @@ use protocol::Log;
 use protocol::ndjson::Reader;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::batch::Loaded;
@@ -17,6 +19,7 @@ use crate::error::Error;
 use crate::intake::Intake;
 use crate::liaison::Liaison;
 use crate::plan::StreamPlan;
+use crate::queue::{Filled, Queue};
 use crate::stop::Stop;
 
 /// How long to wait for more input before a batch that is not full is loaded.
@@ -42,17 +45,23 @@ pub(crate) async fn write<D: Destination>(
         Err(error) if error.is_stopped() => return Ok(()),
         begun => begun?,
     };
-    let mut input = Input { reader: Reader::new(input), end: None };
-    while input.end.is_none() || !intake.is_idle() {
-        input.fill(&mut intake, stop).await;
-        let (batch, position, refused) = intake.take().split();
+    let mut input = Input { reader: Reader::new(input), end: None, latest: None };
+    let mut queue = Queue::default();
+    while !input.is_over(&intake, &queue) {
+        intake.leave_room(queue.sizes(1));
+        if input.gather(&mut intake, &mut queue, stop).await {
+            input.latest = None;
+            queue.push(intake.take(), destination);
+        }
+        let Some(filled) = queue.pop() else { continue };
+        intake.leave_room(queue.sizes(0));
+        let Filled { batch, position, refused } = filled;
         let loaded = if batch.is_empty() {
             Loaded::default()
         } else {
             let load = destination.load(batch);
-            let loaded =
-                load_while_filling(load, (&mut intake, &mut input), stop, &mut voice).await;
-            match loaded {
+            let rest = Rest { intake: &mut intake, input: &mut input, queue: &mut queue };
+            match rest.go_on_while(load, stop, &mut voice).await {
                 // What could not be written any more is not acknowledged either.
                 Err(error) if error.is_stopped() => break,
                 loaded => loaded?,
@@ -66,24 +75,35 @@ pub(crate) async fn write<D: Destination>(
     input.end.unwrap_or(Ok(()))
 }
 
-async fn load_while_filling(
-    load: impl Future<Output = Result<Loaded, Error>>,
-    (intake, input): (&mut Intake, &mut Input<impl AsyncRead + Unpin>),
-    stop: &Stop,
-    voice: &mut Voice<'_>,
-) -> Result<Loaded, Error> {
-    let mut load = pin!(load);
-    loop {
-        let is_open = input.end.is_none();
-        tokio::select! {
-            biased;
-            loaded = &mut load => {
-                voice.say_rest().await?;
-                return loaded;
+/// All but the batch that is being loaded.
+struct Rest<'r, R> {
+    intake: &'r mut Intake,
+    input: &'r mut Input<R>,
+    queue: &'r mut Queue,
+}
+
+impl<R: AsyncRead + Unpin> Rest<'_, R> {
+    async fn go_on_while(
+        self,
+        load: impl Future<Output = Result<Loaded, Error>>,
+        stop: &Stop,
+        voice: &mut Voice<'_>,
+    ) -> Result<Loaded, Error> {
+        let Self { intake, input, queue } = self;
+        let mut load = pin!(load);
+        loop {
+            let is_open = input.end.is_none();
+            tokio::select! {
+                biased;
+                loaded = &mut load => {
+                    voice.say_rest().await?;
+                    return loaded;
+                }
+                Some(word) = voice.words.recv() => voice.say(word).await?,
+                () = queue.all_is_seen(), if queue.is_looking() => {}
+                () = stop.requested(), if is_open => input.end = Some(Ok(())),
+                () = input.step(intake), if is_open && intake.has_room() => {}
             }
-            Some(word) = voice.words.recv() => voice.say(word).await?,
-            () = stop.requested(), if is_open => input.end = Some(Ok(())),
-            () = input.step(intake), if is_open && intake.has_room() => {}
         }
     }
 }
@@ -126,37 +146,80 @@ struct Input<R> {
     reader: Reader<R>,
     /// How the input ended, once it has.
     end: Option<Result<(), Error>>,
+    /// When what came in must go on at the latest.
+    latest: Option<Instant>,
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
-    /// Takes in lines until the batch should be loaded, or something can be released, or the end.
-    async fn fill(&mut self, intake: &mut Intake, stop: &Stop) {
-        let mut latest = None;
+    /// Whether nothing is left to be done.
+    fn is_over(&self, intake: &Intake, queue: &Queue) -> bool {
+        self.end.is_some() && intake.is_idle() && queue.is_empty()
+    }
+
+    /// Takes in lines until a batch that waits can be loaded, or another should join those that wait,
+    /// and says whether it is the latter.
+    async fn gather(&mut self, intake: &mut Intake, queue: &mut Queue, stop: &Stop) -> bool {
+        if queue.is_empty() {
+            self.fill(intake, stop, true).await;
+            return true;
+        }
+        let is_open = self.end.is_none();
+        let has_more = is_open && intake.has_room();
+        let may_join = queue.has_room() && (has_more || intake.holds_rows());
+        let goes_on = has_more || may_join;
+        tokio::select! {
+            biased;
+            () = queue.first_is_seen() => return false,
+            () = self.go_on(intake, stop, may_join), if goes_on => {}
+            () = stop.requested(), if is_open && !goes_on => self.end = Some(Ok(())),
+        }
+        may_join && intake.holds_rows()
+    }
+
+    /// Takes in lines while batches wait.
+    async fn go_on(&mut self, intake: &mut Intake, stop: &Stop, may_join: bool) {
+        if may_join {
+            return self.fill(intake, stop, false).await;
+        }
         while self.end.is_none() && intake.has_room() {
-            // Whoever emits a state of the whole has nothing to add, and may be waiting for it.
-            if !intake.is_idle() && intake.is_rounded_off() {
-                return;
-            }
-            let now = Instant::now();
-            if intake.holds_rows() && latest.is_none() {
-                latest = Some(now + Duration::from_millis(intake.flush_ms()));
-            }
-            let due = latest.map_or(now, |latest| latest.min(now + QUIET));
             tokio::select! {
                 biased;
                 () = stop.requested() => self.end = Some(Ok(())),
                 () = self.step(intake) => {}
-                () = sleep_until(due), if latest.is_some() => return,
             }
         }
     }
 
-    /// Waits for a line, then takes in every line that is in memory.
+    /// Takes in lines until the batch should be loaded, or something can be released, or the end.
+    /// While batches wait before it, there is nothing to be released.
+    async fn fill(&mut self, intake: &mut Intake, stop: &Stop, is_first: bool) {
+        while self.end.is_none() && intake.has_room() {
+            let has_news = intake.holds_rows() || is_first && !intake.is_idle();
+            // Whoever emits a state of the whole has nothing to add, and may be waiting for it.
+            if has_news && intake.is_rounded_off() {
+                return;
+            }
+            let now = Instant::now();
+            if intake.holds_rows() && self.latest.is_none() {
+                self.latest = Some(now + Duration::from_millis(intake.flush_ms()));
+            }
+            let due = self.latest.map_or(now, |latest| latest.min(now + QUIET));
+            tokio::select! {
+                biased;
+                () = stop.requested() => self.end = Some(Ok(())),
+                () = self.step(intake) => {}
+                () = sleep_until(due), if self.latest.is_some() => return,
+            }
+        }
+    }
+
+    /// Waits for a line, then takes in every line that is in memory, and lets others have a turn:
+    /// questions and answers are on their way meanwhile.
     async fn step(&mut self, intake: &mut Intake) {
         loop {
             self.end = self.take_line(intake).await;
             if self.end.is_some() || !intake.has_room() || !self.reader.has_line() {
-                return;
+                return yield_now().await;
             }
         }
     }

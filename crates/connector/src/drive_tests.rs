@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use protocol::{ConfiguredCatalog, ConfiguredStream, Spec, WrittenCounts};
@@ -7,8 +8,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::about::About;
-use crate::batch::{Batch, BatchLimits, StreamBatch};
+use crate::batch::{Batch, BatchLimits, Seen, Sight, StreamBatch};
 use crate::dead_letter::{DeadLetter, Refused};
+use crate::destination::Look;
 use crate::row::{Key, Row};
 use crate::stop::stop_channel;
 use crate::version::{Action, Stored, Version, resolve};
@@ -18,7 +20,7 @@ mod letters;
 #[path = "drive_prune_tests.rs"]
 mod prunes;
 
-/// Keeps rows in memory. Streams whose name begins with `bad` fail at their first load; records
+/// Keeps rows in memory, and looks at them ahead; what it sees then it believes. Streams whose name begins with `bad` fail at their first load; records
 /// that say `odd` are refused while it is strict.
 #[derive(Default)]
 struct Memory {
@@ -26,6 +28,8 @@ struct Memory {
     letters: Vec<DeadLetter>,
     strict: bool,
     loads: u32,
+    /// Shares of streams whose rows were seen before they came.
+    seen: usize,
 }
 
 impl Memory {
@@ -33,19 +37,27 @@ impl Memory {
         &mut self,
         name: &str,
         plan: &StreamPlan,
-        key: &Key,
-        rows: &[Row],
+        (key, rows): (&Key, &[Row]),
+        sight: Sight,
     ) -> WrittenCounts {
         let odd = rows.iter().find(|row| self.strict && row.document.contains("odd"));
-        let Some(row) = odd else { return self.store(name, key, rows) };
+        let Some(row) = odd else { return self.store(name, key, rows, sight) };
         let (error, record) = ("odd".to_owned(), row.record(plan));
         self.bury(name, &Refused { key: key.clone(), error, record });
         WrittenCounts { refused: rows.len() as u64, ..WrittenCounts::default() }
     }
 
-    fn store(&mut self, name: &str, key: &Key, rows: &[Row]) -> WrittenCounts {
+    fn row(&self, name: &str, key: &Key) -> Option<Stored> {
+        self.rows.get(&(name.to_owned(), key.clone())).map(|(stored, _)| *stored)
+    }
+
+    fn store(&mut self, name: &str, key: &Key, rows: &[Row], sight: Sight) -> WrittenCounts {
         let at = (name.to_owned(), key.clone());
-        let stored = self.rows.get(&at).map(|(stored, _)| *stored);
+        let stored = match sight {
+            Sight::Unknown => self.row(name, key),
+            Sight::Absent => None,
+            Sight::Row(stored) => Some(stored),
+        };
         let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
         let resolution = resolve(stored, &versions);
         match resolution.action {
@@ -120,14 +132,34 @@ impl Destination for Memory {
         Ok(Loaded::default())
     }
 
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn look(&self, batch: &Arc<Batch>) -> Look {
+        let sights = |(name, stream): (&String, &StreamBatch)| {
+            let row = |key: &Key| self.row(name, key).map_or(Sight::Absent, Sight::Row);
+            (name.clone(), stream.keys.keys().map(row).collect())
+        };
+        let seen: Seen = batch.streams.iter().map(sights).collect();
+        Box::pin(async {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            seen
+        })
+    }
+
     async fn load(&mut self, batch: Batch) -> Result<Loaded, Error> {
         self.loads += 1;
+        self.seen += batch.streams.values().filter(|stream| !stream.sights.is_empty()).count();
         tokio::task::yield_now().await;
         let mut loaded = Loaded::default();
         for (name, stream) in batch.streams {
             let mut counts = WrittenCounts::default();
-            for (key, rows) in &stream.keys {
-                counts.add(&self.store_or_bury(&name, &stream.plan, key, rows));
+            let sights = stream.sights.iter().copied().chain(std::iter::repeat(Sight::Unknown));
+            for ((key, rows), sight) in stream.keys.iter().zip(sights) {
+                counts.add(&self.store_or_bury(&name, &stream.plan, (key, rows), sight));
             }
             self.prune(&name, &stream);
             for refused in &stream.refused {
@@ -228,6 +260,30 @@ fn a_state_comes_back_with_what_was_done_for_it() {
     assert_eq!(out.len(), 1);
     assert_eq!(out[0]["source_state"]["data"], 1);
     assert_eq!(out[0]["_written"]["a"]["created"], 2);
+}
+
+/// A version of a row of stream `a`.
+fn version(id: u32, at: u32, name: &str) -> String {
+    json!({"type": "record", "record": {"stream": "a", "data": {"id": id.to_string(), "name": name, "at": at}, "emitted_at": ""}})
+        .to_string()
+        + "\n"
+}
+
+#[test]
+fn what_was_seen_of_a_row_does_not_count_once_a_batch_before_may_have_changed_it() {
+    // Three batches of three; the last brings back what the row held before the second.
+    let batch =
+        |first: u32, version: String| version + &record("a", first) + &record("a", first + 1);
+    let input = batch(1, version(0, 1, "Ann"))
+        + &batch(3, version(0, 2, "Eve"))
+        + &batch(5, version(0, 3, "Ann"));
+    let (memory, done, out) = run(&input);
+    done.unwrap();
+    assert_eq!((memory.loads, memory.seen), (3, 3));
+    let (row, document) = &memory.rows[&("a".to_owned(), vec!["0".to_owned()])];
+    assert_eq!((row.stamp, document.contains("Ann")), (3, true), "{document}");
+    let counts = &out.last().unwrap()["_written"]["a"];
+    assert_eq!((&counts["created"], &counts["updated"]), (&json!(7), &json!(2)));
 }
 
 #[test]

@@ -17,18 +17,11 @@ use crate::error::Error;
 use crate::ledger::{Ledger, Waiting};
 use crate::plan::StreamPlan;
 use crate::prune::Prune;
+use crate::queue::Filled;
 use crate::row::{Came, Reading, Refusal, read};
 
 /// Refusals that are told one by one; all are counted, and kept with their reasons.
 const REFUSALS_TOLD: u64 = 100;
-
-/// A batch on its way, and what it speaks for once it is durable.
-#[derive(Debug)]
-pub(crate) struct Filled {
-    pub(crate) batch: Batch,
-    position: u64,
-    refused: Written,
-}
 
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -52,6 +45,8 @@ pub(crate) struct Intake {
     held: Option<Admission>,
     ledger: Ledger,
     reader: RecordReader,
+    /// Bytes, and those of the largest document, of batches that wait behind the one being loaded.
+    beside: (usize, usize),
 }
 
 /// What had to be changed about the documents of a stream.
@@ -130,13 +125,20 @@ impl Intake {
             held: None,
             ledger: Ledger::default(),
             reader: RecordReader::default(),
+            beside: (0, 0),
         }
     }
 
     pub(crate) const fn has_room(&self) -> bool {
         self.held.is_none()
             && !self.batch.is_full(&self.limits)
+            && self.batch.has_room_beside(self.beside, &self.limits)
             && self.ledger.queued_bytes() < self.limits.bytes
+    }
+
+    /// Says how much room batches take that wait behind the one being loaded.
+    pub(crate) const fn leave_room(&mut self, beside: (usize, usize)) {
+        self.beside = beside;
     }
 
     pub(crate) fn holds_rows(&self) -> bool {
@@ -450,13 +452,6 @@ impl Intake {
             out.written(std::mem::take(&mut self.written)).await?;
         }
         out.flush().await
-    }
-}
-
-impl Filled {
-    /// The batch, and what [`Intake::settle`] needs once it is loaded.
-    pub(crate) fn split(self) -> (Batch, u64, Written) {
-        (self.batch, self.position, self.refused)
     }
 }
 

@@ -76,9 +76,11 @@ mod plan;
 mod program;
 mod property;
 mod prune;
+mod queue;
 mod row;
 mod shape;
 mod source;
+mod stdin;
 mod stop;
 mod write_config;
 
@@ -87,10 +89,10 @@ pub mod retry;
 pub mod version;
 
 pub use about::About;
-pub use batch::{Batch, BatchLimits, Loaded, StreamBatch};
+pub use batch::{Batch, BatchLimits, Loaded, Seen, Sight, StreamBatch};
 pub use config::Environment;
 pub use dead_letter::{DeadLetter, Refused};
-pub use destination::Destination;
+pub use destination::{Destination, Look};
 pub use emitter::Emitter;
 pub use error::{Error, Retry};
 pub use input::Input;

@@ -24,6 +24,7 @@ use crate::input::Input;
 use crate::logs;
 use crate::plan::plans;
 use crate::source::{ReadRequest, Source};
+use crate::stdin::ReadAhead;
 use crate::stop::{Stop, stop_channel};
 use crate::{arguments, config, dead_letter, drive};
 
@@ -188,7 +189,7 @@ async fn write<D: Destination>(
     stop: &Stop,
 ) -> Result<(), Error> {
     let plans = plans(&arguments::catalog(&args.catalog)?)?;
-    drive::write(&mut destination, plans, tokio::io::stdin(), out, stop).await
+    drive::write(&mut destination, plans, ReadAhead::stdin(), out, stop).await
 }
 
 /// A `check` that says no has answered: the failure is told, and the status is 0.

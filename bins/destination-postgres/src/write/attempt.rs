@@ -5,7 +5,10 @@
 //! locked in the order of their keys and judged again, so that the counts are exact whoever else
 //! writes. A row that vanishes in between is inserted in the next round.
 
-use connector::version::{Action, Resolution, Stored, resolve};
+use connector::{
+    Sight,
+    version::{Action, Resolution, Stored, resolve},
+};
 use deadpool_postgres::Transaction;
 use futures_util::{TryFutureExt as _, future::try_join};
 use pg::{Error, Failure, Pooled};
@@ -54,8 +57,13 @@ pub(crate) struct Session<'s> {
 
 /// Stores a part. Nothing of it is stored when this fails, and it may be repeated.
 pub(super) async fn attempt(session: Session<'_>, part: &Part<'_>) -> Result<Outcome, Error> {
+    let run_id = session.run_id.filter(|_| !part.writer.run_is_noted());
+    let known = Known::ahead(part);
+    if let Some(outcome) = known.settled().filter(|_| run_id.is_none()) {
+        return Ok(outcome);
+    }
     let mut connection = session.client.get().await?;
-    let stored = store(&mut connection, session, part).await;
+    let stored = store(&mut connection, session, (part, known), run_id).await;
     if let Err(error) = &stored {
         session.client.naming.learn(error);
         pg::discard(connection);
@@ -63,19 +71,19 @@ pub(super) async fn attempt(session: Session<'_>, part: &Part<'_>) -> Result<Out
     stored
 }
 
-async fn store(
+async fn store<'b>(
     connection: &mut Pooled,
     session: Session<'_>,
-    part: &Part<'_>,
+    (part, mut known): (&Part<'b>, Known<'b>),
+    run_id: Option<&str>,
 ) -> Result<Outcome, Error> {
     let failed = |error: tokio_postgres::Error| part.failed(&error);
-    let seen = Seen::of(connection, part).await?;
-    let run_id = session.run_id.filter(|_| !part.writer.run_is_noted);
-    if seen.changing.is_empty() && seen.missing.is_empty() && run_id.is_none() {
-        return Ok(seen.outcome);
+    known.look(connection, part).await?;
+    if let Some(outcome) = known.settled().filter(|_| run_id.is_none()) {
+        return Ok(outcome);
     }
     let transaction = connection.transaction().await.map_err(failed)?;
-    let Seen { outcome, changing, missing: pending } = seen;
+    let Known { outcome, changing, missing: pending, .. } = known;
     let mut work = Work { transaction: &transaction, part, pending, outcome };
     // Sent first, and not waited for before the rows follow.
     let settings = transaction.batch_execute(session.settings).map_err(failed);
@@ -87,37 +95,65 @@ async fn store(
 }
 
 /// What a look at the rows says before any is sent. What stays as it is needs no transaction.
-struct Seen<'b> {
+struct Known<'b> {
     outcome: Outcome,
+    /// Keys that are still to be looked at.
+    unknown: Vec<Item<'b>>,
     /// Keys whose rows may change; they are judged again once they are locked.
     changing: Vec<Item<'b>>,
-    /// Keys that have no row, or that nobody has looked for.
+    /// Keys that have no row, or that nobody is going to look for.
     missing: Vec<Item<'b>>,
 }
 
-impl<'b> Seen<'b> {
-    async fn of(connection: &Pooled, part: &Part<'b>) -> Result<Self, Error> {
+impl<'b> Known<'b> {
+    /// What was seen while the part waited.
+    fn ahead(part: &Part<'b>) -> Self {
         let outcome = Outcome { keys: part.items.len(), ..Outcome::default() };
-        let mut seen = Self { outcome, changing: Vec::new(), missing: Vec::new() };
-        if !part.writer.looks_first {
-            seen.missing.clone_from(&part.items);
-            return Ok(seen);
-        }
-        let found = find(connection, part, &part.items).await?;
-        for (item, stored) in part.items.iter().zip(found) {
-            let Some(stored) = stored else {
-                seen.missing.push(*item);
-                continue;
-            };
-            seen.outcome.found += 1;
-            let resolution = judge(Some(stored), *item);
-            if resolution.action == Action::Keep {
-                seen.outcome.counts.add(&resolution.counts);
+        let (unknown, changing, missing) = <_>::default();
+        let mut known = Self { outcome, unknown, changing, missing };
+        for item in &part.items {
+            if item.sight == Sight::Unknown && part.writer.looks_first() {
+                known.unknown.push(*item);
             } else {
-                seen.changing.push(*item);
+                known.take(*item, item.sight);
             }
         }
-        Ok(seen)
+        known
+    }
+
+    async fn look(&mut self, connection: &Pooled, part: &Part<'_>) -> Result<(), Error> {
+        if self.unknown.is_empty() {
+            return Ok(());
+        }
+        let unknown = std::mem::take(&mut self.unknown);
+        let found = find(connection, part, &unknown).await?;
+        for (item, stored) in unknown.into_iter().zip(found) {
+            self.take(item, stored.map_or(Sight::Absent, Sight::Row));
+        }
+        // Writers that take rows in the order of their keys never deadlock.
+        self.changing.sort_by_key(|item| item.key);
+        self.missing.sort_by_key(|item| item.key);
+        Ok(())
+    }
+
+    fn take(&mut self, item: Item<'b>, sight: Sight) {
+        let Sight::Row(stored) = sight else {
+            self.missing.push(item);
+            return;
+        };
+        self.outcome.found += 1;
+        let resolution = judge(Some(stored), item);
+        if resolution.action == Action::Keep {
+            self.outcome.counts.add(&resolution.counts);
+        } else {
+            self.changing.push(item);
+        }
+    }
+
+    /// What the part comes to, if nothing is left to be done.
+    fn settled(&self) -> Option<Outcome> {
+        let left = [&self.unknown, &self.changing, &self.missing];
+        left.iter().all(|items| items.is_empty()).then_some(self.outcome)
     }
 }
 

@@ -43,10 +43,10 @@ fn fitting(changes: &[Change<'_>]) -> (usize, usize) {
 mod tests {
     use super::super::split::Item;
     use super::*;
-    use connector::version::Stored;
+    use connector::{Sight, version::Stored};
 
     fn of_size(size: usize) -> Change<'static> {
-        let item = Item { key: &[], versions: &[] };
+        let item = Item { key: &[], versions: &[], sight: Sight::Unknown };
         let row = Stored { stamp: 0, content: 0, deleted: false };
         Change { item, row, document: Some("x".repeat(size).into()) }
     }

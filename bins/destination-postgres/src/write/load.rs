@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use connector::{Batch, Refused, StreamBatch};
+use connector::{Batch, Refused, Sight, StreamBatch};
 use futures_util::{StreamExt as _, stream};
 use pg::{Error, Failure};
 
@@ -122,7 +122,8 @@ fn halves<'b>(part: &Part<'b>) -> Option<(Part<'b>, Part<'b>)> {
     let of = |items: &[Item<'b>]| Part { items: items.to_vec(), ..*part };
     if let [only] = part.items.as_slice() {
         let (first, second) = only.versions.split_at_checked(only.versions.len() / 2)?;
-        let one = |versions| of(&[Item { versions, ..*only }]);
+        // What was seen is seen no more once the first of them are stored.
+        let one = |versions| of(&[Item { versions, sight: Sight::Unknown, ..*only }]);
         return (!first.is_empty()).then(|| (one(first), one(second)));
     }
     let (first, second) = part.items.split_at_checked(part.items.len() / 2)?;

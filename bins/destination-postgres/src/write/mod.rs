@@ -7,6 +7,7 @@ mod find;
 mod grave;
 mod insert;
 mod load;
+mod look;
 mod prune;
 mod seconds;
 mod send;
@@ -15,4 +16,5 @@ mod writer;
 
 pub(crate) use attempt::{Outcome, Session};
 pub(crate) use load::load;
+pub(crate) use look::look;
 pub(crate) use writer::Writer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use connector::{
-    Key, Prune, Prunes,
+    Key, Prune, Prunes, Sight,
     version::{Stored, resolve},
 };
 use deadpool_postgres::Transaction;
@@ -51,7 +51,7 @@ async fn apply(
     for (key, (stored, versions)) in &children {
         let versions: Vec<_> = versions.iter().map(|prune| prune.version()).collect();
         let action = resolve(Some(*stored), &versions).action;
-        changes.add(part, Item { key, versions: &[] }, &action);
+        changes.add(part, Item { key, versions: &[], sight: Sight::Unknown }, &action);
     }
     changes.apply(&transaction, part).await?;
     transaction.commit().await.map_err(failed)

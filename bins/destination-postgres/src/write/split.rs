@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use connector::{Batch, Row, StreamBatch};
+use connector::{Batch, Row, Sight, StreamBatch};
 
 use super::Writer;
 
@@ -14,6 +14,8 @@ const SMALLEST: usize = 250;
 pub(crate) struct Item<'b> {
     pub(crate) key: &'b [String],
     pub(crate) versions: &'b [Row],
+    /// What was seen of its row ahead.
+    pub(crate) sight: Sight,
 }
 
 /// The share of one transaction: some keys of one stream, in order.
@@ -42,6 +44,9 @@ pub(crate) fn split<'b>(
     parts
 }
 
-fn items(rows: &StreamBatch) -> Vec<Item<'_>> {
-    rows.keys.iter().map(|(key, versions)| Item { key, versions }).collect()
+/// The keys of a stream's share.
+pub(crate) fn items(rows: &StreamBatch) -> Vec<Item<'_>> {
+    let sights = rows.sights.iter().copied().chain(std::iter::repeat(Sight::Unknown));
+    let items = rows.keys.iter().zip(sights);
+    items.map(|((key, versions), sight)| Item { key, versions, sight }).collect()
 }

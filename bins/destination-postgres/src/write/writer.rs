@@ -1,5 +1,7 @@
 //! What is kept of a stream between batches.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use connector::{Deletes, Shape, StreamPlan, ValueType};
 use pg::Error;
 
@@ -22,9 +24,9 @@ pub(crate) struct Writer {
     /// Whether the rows of deleted objects are removed.
     pub(crate) removes: bool,
     /// Whether rows are looked up before any is sent: right when most of them are there already.
-    pub(crate) looks_first: bool,
+    looks_first: AtomicBool,
     /// Whether this run has been noted at the table's place.
-    pub(crate) run_is_noted: bool,
+    run_is_noted: AtomicBool,
 }
 
 impl Writer {
@@ -43,21 +45,35 @@ impl Writer {
             naming: client.naming.clone(),
             removes,
             // A row whose removal is noted must not be inserted and then found to be stale.
-            looks_first: removes,
-            run_is_noted: false,
+            looks_first: AtomicBool::new(removes),
+            run_is_noted: AtomicBool::new(false),
             statements,
             table,
             plan,
         })
     }
 
+    pub(crate) fn looks_first(&self) -> bool {
+        self.looks_first.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn run_is_noted(&self) -> bool {
+        self.run_is_noted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the table has rows.
+    pub(crate) fn look_first(&self) {
+        self.looks_first.store(true, Ordering::Relaxed);
+    }
+
     /// Learns from a batch that was stored.
-    pub(crate) fn learn(&mut self, outcome: &Outcome) {
+    pub(crate) fn learn(&self, outcome: &Outcome) {
         if outcome.keys == 0 {
             return;
         }
-        self.looks_first = self.removes || outcome.found.saturating_mul(2) > outcome.keys;
-        self.run_is_noted = true;
+        let looks_first = self.removes || outcome.found.saturating_mul(2) > outcome.keys;
+        self.looks_first.store(looks_first, Ordering::Relaxed);
+        self.run_is_noted.store(true, Ordering::Relaxed);
     }
 }
 

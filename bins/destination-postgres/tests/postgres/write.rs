@@ -22,6 +22,41 @@ async fn a_second_run_over_the_same_data_rewrites_no_row() {
 }
 
 #[tokio::test]
+async fn a_row_that_a_batch_before_changes_is_not_taken_for_what_was_seen_of_it() {
+    let mut copy = Copy::new().await;
+    copy.config["batch_rows"] = json!(2);
+    let version = |stamp, name| lines::record("customers", &object("x", stamp, name));
+    let other = |number: i64| lines::record("customers", &object(&format!("y{number}"), 1, "Ann"));
+    let stored = version(1, "Ann") + &(0..200).map(other).collect::<String>();
+    copy.write(stored).await.expect_code(0);
+    // Each version is in a batch of its own, and those of one name are what is stored in the end.
+    let mut input = String::new();
+    for number in 0..200 {
+        input += &version(number + 2, if number % 2 == 0 { "Eve" } else { "Ann" });
+        input += &other(number);
+    }
+    let counts = copy.written(input).await;
+    assert_eq!(counts["customers"], json!({"updated": 200, "unchanged": 200}));
+    let row = "SELECT name || ' ' || date_part('epoch', _updated_at) FROM stripe.customers \
+               WHERE id = 'x'";
+    assert_eq!(copy.database.value(row).await, "Ann 201");
+}
+
+#[tokio::test]
+async fn one_connection_is_enough_to_look_ahead_and_write() {
+    let mut copy = Copy::new().await;
+    copy.config["connections"] = json!(1);
+    copy.config["batch_rows"] = json!(50);
+    copy.write(records("customers", 900, 100)).await.expect_code(0);
+    let mut input = records("customers", 600, 100);
+    for number in 600..900 {
+        input += &lines::record("customers", &object(&format!("x_{number:05}"), 200, "Eve"));
+    }
+    let counts = copy.written(input).await;
+    assert_eq!(counts["customers"], json!({"updated": 300, "unchanged": 600}));
+}
+
+#[tokio::test]
 async fn new_changed_stale_and_equal_rows_are_told_apart() {
     let copy = Copy::new().await;
     copy.write(records("customers", 600, 100)).await.expect_code(0);
