@@ -104,8 +104,8 @@ fn masked_authority(authority: &str) -> Option<String> {
         return login.split_once(':').map(|(user, _)| format!("{user}:…@{place}"));
     }
     // Without `@` it is a host and its port, or a login that was cut off inside its password.
-    let (user, rest) = authority.split_once(':').filter(|(user, _)| !user.starts_with('['))?;
-    let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, port) = host.split_once(':').filter(|(user, _)| !user.starts_with('['))?;
     let port = port.trim_end_matches(|c: char| c.is_ascii_punctuation());
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
     (!is_port).then(|| format!("{user}:…"))
@@ -160,6 +160,7 @@ mod tests {
             "GET https://api.stripe.com/v1 ok",
             "connecting to http://127.0.0.1:8080: refused (http://db:5432)",
             "http://[::1]:80/v1",
+            "GET https://api.stripe.com/v1/events?types=a:b",
             "the stream `week_sums` of `peek_test`",
         ] {
             assert_eq!(mask(text), text);
