@@ -110,12 +110,14 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
     let state = keeper.export().await?;
     let names = || catalog.streams.iter().map(|configured| configured.stream.name.as_str());
     let last = keeper.runs(1).await?.pop();
-    let goes_on = |run: &RunRecord| job.full_refresh.is_none() && run.goes_on_with(names());
-    let run = last.clone().filter(goes_on);
-    let known = if job.full_refresh.is_some() { Default::default() } else { state.source.streams };
+    let run = match &job.run_id {
+        Some(run_id) => keeper.run(run_id).await?,
+        None => last.clone().filter(|run| job.may_go_on() && run.goes_on_with(names())),
+    };
     let begins = |stream: &Stream| match &run {
+        _ if job.refreshes(&stream.name) => Beginning::Afresh,
         Some(run) if is_done(run, &stream.name) => Beginning::Done,
-        _ if known.contains_key(&stream.name) => Beginning::Resumed,
+        _ if state.source.streams.contains_key(&stream.name) => Beginning::Resumed,
         _ => Beginning::Afresh,
     };
     let streams: Vec<Foreseen> = catalog
@@ -142,7 +144,7 @@ pub async fn foresee(job: &Job, host: &Host) -> Result<Outlook, Failure> {
     let asked = (&destination.spec, &destination.config.config);
     let setup = destination.connector.plan_setup(&host.launcher, asked, &catalog).await?;
     let time_ceiling = run.as_ref().and_then(|run| run.time_ceiling);
-    let unfinished = run.map(|run| run.run_id);
+    let unfinished = run.filter(RunRecord::is_open).map(|run| run.run_id);
     let spec = source.spec;
     let mut source = source.config.config;
     source.retain(|key, _| !is_secret(&spec, key));

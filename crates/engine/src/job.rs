@@ -62,6 +62,22 @@ pub struct Job {
     pub follow: bool,
 }
 
+impl Job {
+    /// Whether a run that was not finished, and is not named, may be continued.
+    pub(crate) const fn may_go_on(&self) -> bool {
+        self.full_refresh.is_none() && !self.follow
+    }
+
+    /// Whether a stream is to be read anew.
+    pub(crate) fn refreshes(&self, stream: &str) -> bool {
+        match &self.full_refresh {
+            None => false,
+            Some(FullRefresh::All) => true,
+            Some(FullRefresh::Streams(names)) => names.iter().any(|name| name == stream),
+        }
+    }
+}
+
 /// What holds for every stream that does not say otherwise.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StreamDefaults {

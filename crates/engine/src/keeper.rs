@@ -92,6 +92,12 @@ impl Keeper {
         self.store.runs(limit).await.map_err(&failed)
     }
 
+    /// The run of this name, if the log has it.
+    pub(crate) async fn run(&mut self, run_id: &str) -> Result<Option<RunRecord>, Failure> {
+        let failed = self.failed();
+        self.store.run(run_id).await.map_err(&failed)
+    }
+
     /// Forgets how far some streams got, or all of them; says of how many something was known.
     ///
     /// # Errors

@@ -169,10 +169,9 @@ async fn enter<C: Client>(
     let recent = desk.store.runs(RECENT).await.map_err(|error| desk.failure(&error))?;
     let found = match &job.run_id {
         Some(run_id) => desk.store.run(run_id).await,
-        None if job.full_refresh.is_some() || job.follow => Ok(None),
         None => {
-            let latest = recent.first().filter(|run| run.goes_on_with(names(catalog)));
-            Ok(latest.cloned())
+            let goes_on = |run: &&RunRecord| job.may_go_on() && run.goes_on_with(names(catalog));
+            Ok(recent.first().filter(goes_on).cloned())
         }
     };
     let mut record = found.map_err(|error| desk.failure(&error))?.unwrap_or_else(|| {

@@ -19,12 +19,22 @@ async fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     let run = desk.sync().arg("--dry-run").run("").await.expect_code(0);
     assert!(run.stdout.contains("customers  from where it was"), "{}", run.stdout);
 
+    let refreshed =
+        |streams: &'static str| desk.sync().args(["--dry-run", "--full-refresh", streams]);
+    let run = refreshed("charges").run("").await.expect_code(0);
+    assert!(run.stdout.contains("customers  from where it was"), "{}", run.stdout);
+    let run = refreshed("customers").run("").await.expect_code(0);
+    assert!(run.stdout.contains("customers  afresh"), "{}", run.stdout);
+
     let cut = READ.replace("start charges", "exec sleep 600; start charges");
     let desk = Desk::new(&cut, "exec cat");
     desk.sync().args(["--time-limit", "1", "--run-id", "r1"]).run("").await.expect_code(3);
     let run = desk.sync().arg("--dry-run").run("").await.expect_code(0);
     assert!(run.stdout.contains("run r1 is unfinished and would go on"), "{}", run.stdout);
     assert!(run.stdout.contains("customers  not: it is done in this run"), "{}", run.stdout);
+    let run = desk.sync().args(["--dry-run", "--follow"]).run("").await.expect_code(0);
+    assert!(!run.stdout.contains("is unfinished"), "it would be a run of its own: {}", run.stdout);
+    assert!(run.stdout.contains("customers  from where it was"), "{}", run.stdout);
 }
 
 #[tokio::test]
