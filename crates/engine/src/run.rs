@@ -57,18 +57,20 @@ async fn legs<C: Client>(
         // All of the run was done, and only this had not been told.
         return Ending::default();
     }
+    let mut mismatches = Vec::new();
     loop {
         let leg = match Leg::start(host, plan, desk, run) {
             Ok((leg, out)) => Box::pin(leg.follow(out, stop)).await,
             Err(failure) => LegEnd { failures: vec![failure], ..LegEnd::default() },
         };
+        mismatches.extend(leg.differences);
         let goes_on = leg.failures.is_empty() && leg.stopped.is_none();
         if !goes_on || leg.failed_streams.is_empty() {
             return Ending {
                 failures: leg.failures,
                 stopped: leg.stopped,
                 followed: plan.follow && !leg.killed,
-                mismatches: leg.differences,
+                mismatches,
                 unfinished: leg.unfinished,
                 limited,
                 at_limit: leg.at_limit,
@@ -78,7 +80,7 @@ async fn legs<C: Client>(
         }
         leave_out(&mut plan.catalog, &leg.failed_streams, desk, run, host).await;
         if plan.catalog.streams.is_empty() {
-            return Ending { mismatches: leg.differences, limited, ..Ending::default() };
+            return Ending { mismatches, limited, ..Ending::default() };
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A stream that fails at the destination must not hold back, nor be hidden by, the others.
 
+use engine::resolve::Role;
 use protocol::exit;
 
 use crate::house::House;
@@ -24,7 +25,7 @@ record a 2; state a '{"n":2}'; state_global '{"g":1}'; complete a"#;
 async fn a_failed_stream_is_left_out_with_its_children_and_the_rest_is_read_again() {
     let mut house = House::new("", FAILS_B);
     let read = READ.replace("FOLDER", house.folder().to_str().unwrap());
-    house.script(engine::resolve::Role::Source, &format!("read) {read};;"));
+    house.script(Role::Source, &format!("read) {read};;"));
     house.streams = vec!["a", "b", "c"];
     let (outcome, client) = house.run().await;
     assert_eq!(outcome.exit, exit::INCOMPLETE, "{:?}", outcome.ending);
@@ -50,9 +51,27 @@ async fn a_stream_that_fails_at_the_source_restarts_nothing() {
 start a; echo '{"type":"stream_status","stream_status":{"stream":"a","status":"error","error":"listing"}}'; start b; complete b"#;
     let mut house = House::new("", "exec cat");
     let read = read.replace("FOLDER", house.folder().to_str().unwrap());
-    house.script(engine::resolve::Role::Source, &format!("read) {read};;"));
+    house.script(Role::Source, &format!("read) {read};;"));
     let (outcome, client) = house.run().await;
     assert_eq!(outcome.exit, exit::INCOMPLETE);
     assert_eq!(std::fs::read_to_string(house.path("starts")).unwrap(), "run\n");
     assert_eq!(client.of("eof")[0]["reason"], "complete");
+}
+
+#[tokio::test]
+async fn a_record_that_was_lost_before_a_stream_failed_fails_the_run() {
+    // The first time only: what is read again afterwards arrives.
+    let lost = r#"*'"stream":"a","data":{"id":"1"'*) [ -f FOLDER/lost ] && printf '%s\n' "$line"; touch FOLDER/lost;;"#;
+    let loses = FAILS_B.replace("case \"$line\" in", &format!("case \"$line\" in\n{lost}"));
+    let mut house = House::new("", "");
+    let in_folder = |text: &str| text.replace("FOLDER", house.folder().to_str().unwrap());
+    let read = in_folder(&READ.replace("record a 1;", "record a 0; record a 1;"));
+    let loses = in_folder(&loses);
+    house.script(Role::Source, &format!("read) {read};;"));
+    house.script(Role::Destination, &format!("setup) exit;;\nwrite) {loses};;"));
+    house.streams = vec!["a", "b", "c"];
+    let (outcome, _) = house.run().await;
+    assert_eq!(outcome.exit, exit::FAILED, "{:?}", outcome.ending);
+    let told = outcome.eof.error.unwrap().message;
+    assert!(told.starts_with("`a`: ") && told.contains("it accounts for"), "{told}");
 }
