@@ -40,6 +40,7 @@ impl Settings {
             None => file.source.unwrap_or_else(|| connector("stripe", [])),
         };
         let mut destination = destination(args, file.destination, surroundings)?;
+        refuse_unread(args, &source, &destination)?;
         if is_sheets(&destination) {
             complete_sheets(args, &mut destination.config, &keys.destination, surroundings);
         }
@@ -49,6 +50,33 @@ impl Settings {
             streams: file.streams,
         })
     }
+}
+
+/// Flags of one connector beside another would be read by nobody.
+fn refuse_unread(
+    args: &ConnectionArgs,
+    source: &ConnectorConfig,
+    destination: &ConnectorConfig,
+) -> Result<(), Failure> {
+    let stripe = [
+        ("--stripe-api-key", args.stripe_api_key.is_some()),
+        ("--stripe-base-url", args.stripe_base_url.is_some()),
+        ("--stripe-api-version", args.stripe_api_version.is_some()),
+        ("--stripe-rate-limit", args.stripe_rate_limit.is_some()),
+    ];
+    let given = stripe.into_iter().find(|(_, is_given)| *is_given);
+    let of_source = given.filter(|_| source.connector_type != "stripe");
+    let is_schema = args.postgres_schema.is_some() && destination.connector_type != "postgres";
+    let is_account = args.sheets_service_account.is_some() && !is_sheets(destination);
+    let (flag, kind) = match (of_source, is_schema, is_account) {
+        (Some((flag, _)), ..) => (flag, &source.connector_type),
+        (None, true, _) => ("--postgres-schema", &destination.connector_type),
+        (None, false, true) => ("--sheets-service-account", &destination.connector_type),
+        (None, false, false) => return Ok(()),
+    };
+    Err(Failure::config(format!(
+        "`{flag}` means nothing to `{kind}`; leave it out, or name the side that it belongs to"
+    )))
 }
 
 /// The pipeline config of the protocol, each part of which may be given elsewhere.
@@ -312,6 +340,32 @@ mod tests {
         let open = json!({"type": "postgres", "postgres": {"connections": 1}}).to_string();
         let open = ConnectionArgs { destination: Some(open), ..ConnectionArgs::default() };
         assert_eq!(gathered(open), named("sk_test_environment", "postgres://h/other"));
+    }
+
+    #[test]
+    fn a_flag_that_nobody_would_read_is_an_error_that_names_it() {
+        let some = |text: &str| Some(text.to_owned());
+        let sqlite = some(r#"{"destination":{"type":"sqlite"}}"#);
+        let other = some(r#"{"type":"weekdays"}"#);
+        let none = ConnectionArgs::default;
+        for (args, flag) in [
+            (
+                ConnectionArgs { sheets_service_account: some("key.json"), ..none() },
+                "--sheets-service-account",
+            ),
+            (
+                ConnectionArgs { postgres_schema: some("s"), config: sqlite, ..none() },
+                "--postgres-schema",
+            ),
+            (
+                ConnectionArgs { stripe_api_key: some("k"), source: other, ..none() },
+                "--stripe-api-key",
+            ),
+        ] {
+            let gathered = Settings::gather(&args, GivenKeys::default(), &Surroundings::default());
+            let error = gathered.unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{flag}` means nothing to `")), "{error}");
+        }
     }
 
     #[test]
