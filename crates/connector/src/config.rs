@@ -66,8 +66,36 @@ pub(crate) fn decode<C: DeserializeOwned>(
             return Err(missing_key(key, property, about));
         }
     }
+    refuse_misfits(properties, &config)?;
     serde_json::from_value(Value::Object(config))
         .map_err(|error| Error::config("reading --config").caused_by(error))
+}
+
+/// Names the key of a value of another type than the schema says; the value may be a secret.
+fn refuse_misfits(
+    properties: Option<&Map<String, Value>>,
+    config: &Map<String, Value>,
+) -> Result<(), Error> {
+    for (key, value) in config {
+        let kind = properties.and_then(|all| all.get(key)?.get("type")?.as_str());
+        let Some(kind) = kind.filter(|kind| !is_a(kind, value)) else { continue };
+        return Err(Error::config(format!("reading --config: `{key}` is no {kind}"))
+            .hint(format!("give a value of type {kind}")));
+    }
+    Ok(())
+}
+
+fn is_a(kind: &str, value: &Value) -> bool {
+    match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => true,
+    }
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> Error {
@@ -113,7 +141,8 @@ mod tests {
 
     fn read(config: Value, environment: &Environment) -> Result<Map<String, Value>, String> {
         let schema = json!({
-            "properties": {"api_key": {}, "api_version": {"default": "2026"}, "base_url": {}},
+            "properties": {"api_key": {}, "api_version": {"default": "2026"}, "base_url": {},
+                "rate_limit": {"type": "integer"}},
             "required": ["api_key", "api_version"],
         });
         let Value::Object(config) = config else { panic!("an object") };
@@ -131,7 +160,16 @@ mod tests {
     fn an_unknown_key_names_the_nearest_and_all() {
         assert_eq!(
             read(json!({"api_kye": "x"}), &Environment::default()).unwrap_err(),
-            "reading --config: unknown key `api_kye`; did you mean `api_key`? valid keys: api_key, api_version, base_url"
+            "reading --config: unknown key `api_kye`; did you mean `api_key`? valid keys: api_key, api_version, base_url, rate_limit"
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_names_its_key_and_is_not_repeated() {
+        let given = json!({"api_key": "k", "api_version": "1", "rate_limit": "canary"});
+        assert_eq!(
+            read(given, &Environment::default()).unwrap_err(),
+            "reading --config: `rate_limit` is no integer; give a value of type integer"
         );
     }
 
