@@ -254,7 +254,8 @@ impl StateArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// Ask for every stream too, or for these; exit status 8 when one cannot be read
+    /// Ask for each stream that is copied by default too, or for these; exit status 8 when one cannot
+    /// be read
     #[arg(
         long,
         value_name = "NAME,…",

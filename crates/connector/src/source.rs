@@ -26,7 +26,7 @@ pub struct ReadRequest {
 
 /// A program that reads some system.
 ///
-/// The laws it keeps (spec 1.5): a state is emitted after every record it covers, and speaks only of
+/// The laws it keeps (`docs/protocol.md`): a state is emitted after every record it covers, and speaks only of
 /// what was **emitted**, never of what was fetched. Each stream gets `start` and then exactly one
 /// terminal status, unless it was cut off by a stop. A failed stream never stops the others.
 #[expect(async_fn_in_trait, reason = "each program has one connector, driven by one task")]

@@ -7,7 +7,8 @@
 //!
 //! Pure: [`catalog`], [`config`], [`gate`], [`reduce`], [`progress`], [`outcome`], [`pipeline`],
 //! [`runlog`], [`tally`].
-//! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read in the order below.
+//! They decide; `child`, `pump`, `leg`, `run` and [`store`] do. Read `run` first, then `prepare` and
+//! what stands in `leg`.
 //! Nothing here prints, reads the environment or looks at a clock: see [`Host`].
 
 mod arrange;

@@ -118,7 +118,7 @@ pub const fn exit_of(failure: &Failure) -> u8 {
 }
 
 /// Of several the one that matters most, in this order.
-const ORDER: [u8; 12] = [
+const ORDER: [u8; 11] = [
     exit::USAGE,
     exit::CONFIG,
     exit::CREDENTIALS,
@@ -127,7 +127,6 @@ const ORDER: [u8; 12] = [
     exit::FAILED,
     exit::INTERRUPTED,
     exit::TERMINATED,
-    exit::DIFFERENCES,
     exit::INCOMPLETE,
     exit::MORE,
     exit::OK,

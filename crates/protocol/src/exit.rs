@@ -18,8 +18,6 @@ pub const SOURCE_UNREACHABLE: u8 = 6;
 pub const DESTINATION_FAILED: u8 = 7;
 /// The run ended and something is missing: a stream failed, or a record was refused.
 pub const INCOMPLETE: u8 = 8;
-/// A check found differences.
-pub const DIFFERENCES: u8 = 9;
 /// Stopped by SIGINT; the state is saved.
 pub const INTERRUPTED: u8 = 130;
 /// Stopped by SIGTERM; the state is saved.
