@@ -108,7 +108,7 @@ impl Options {
         let given = config.base_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Ok(Self {
             credentials: credentials(&config)?,
-            spreadsheet: config.spreadsheet_id.filter(|id| !id.trim().is_empty()),
+            spreadsheet: spreadsheet(config.spreadsheet_id)?,
             title: config.spreadsheet_title.unwrap_or_else(|| TITLE.to_owned()),
             sheets_url: given.clone().unwrap_or_else(|| SHEETS.to_owned()),
             drive_url: given.unwrap_or_else(|| DRIVE.to_owned()),
@@ -125,6 +125,16 @@ impl Options {
             whole,
         })
     }
+}
+
+/// People have the address at hand, of which the id is a part.
+fn spreadsheet(id: Option<String>) -> Result<Option<String>, Error> {
+    let id = id.filter(|id| !id.trim().is_empty());
+    if let Some(address) = id.as_ref().filter(|id| id.contains('/')) {
+        return Err(Error::config(format!("reading --config: `spreadsheet_id` is `{address}`"))
+            .hint("give only what stands in the address between /d/ and /edit"));
+    }
+    Ok(id)
 }
 
 /// The first that is given: service account, refresh token, access token.
@@ -269,6 +279,14 @@ mod tests {
         let options = options(json!({"access_token": "t", "spreadsheet_id": ""})).unwrap();
         assert_eq!((options.spreadsheet, options.limits), (None, LIMITS));
         assert_eq!(options.value_mode, ValueMode::Typed);
+    }
+
+    #[test]
+    fn an_address_in_place_of_the_id_says_which_part_of_it_is_meant() {
+        let address = "https://docs.google.com/spreadsheets/d/1AbC/edit#gid=0";
+        let given = json!({"access_token": "t", "spreadsheet_id": address});
+        let report = options(given).unwrap_err().report();
+        assert!(report.ends_with("between /d/ and /edit"), "{report}");
     }
 
     #[test]
