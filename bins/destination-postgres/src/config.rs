@@ -64,7 +64,7 @@ impl Options {
                 Some(pem) => settings.with_root_certificates(pem),
                 None => settings,
             },
-            schema: Ident::new(&config.schema).map_err(invalid)?,
+            schema: schema_named(&config.schema)?,
             connections: config.connections.clamp(1, 64),
             limits: config.writing.limits(),
             echo_records: config.writing.echo_records,
@@ -75,6 +75,14 @@ impl Options {
             prepared: config.prepared,
         })
     }
+}
+
+fn schema_named(name: &str) -> Result<Ident, Error> {
+    Ident::new(name).map_err(|error| {
+        Error::config("reading the configuration: `schema`")
+            .caused_by(error)
+            .hint("give the name of a schema, such as stripe, or leave it out")
+    })
 }
 
 fn invalid(error: pg::Error) -> Error {

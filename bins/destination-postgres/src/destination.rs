@@ -39,7 +39,7 @@ impl Destination for Postgres {
         name: "destination-postgres",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Writes NDJSON records into PostgreSQL.",
-        example: "  export POSTGRES_URL=postgres://me:secret@localhost:5432/shop\n  \
+        example: "export POSTGRES_URL=postgres://me:secret@localhost:5432/shop\n  \
                   destination-postgres setup --config '{\"schema\":\"stripe\"}' --catalog catalog.json\n  \
                   source-stripe read … | destination-postgres write --config '{}' --catalog catalog.json",
         environment: &[("connection_string", &["POSTGRES_URL", "DATABASE_URL"])],

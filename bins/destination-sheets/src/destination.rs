@@ -35,7 +35,7 @@ impl Destination for SheetsDestination {
         name: "destination-sheets",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Writes NDJSON records into a Google spreadsheet.",
-        example: "  destination-sheets setup --config sheets.json --catalog catalog.json\n  \
+        example: "destination-sheets setup --config sheets.json --catalog catalog.json\n  \
                   source-stripe read … | destination-sheets write --config sheets.json --catalog catalog.json\n\n\
                   sheets.json: {\"spreadsheet_id\":\"1AbC…\",\"service_account\":\"key.json\"}",
         environment: &[

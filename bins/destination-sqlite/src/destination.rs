@@ -29,7 +29,7 @@ impl Destination for SqliteDestination {
         name: "destination-sqlite",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Writes NDJSON records into a SQLite file.",
-        example: "  destination-sqlite setup --config '{\"path\":\"./stripe.db\"}' --catalog catalog.json\n  \
+        example: "destination-sqlite setup --config '{\"path\":\"./stripe.db\"}' --catalog catalog.json\n  \
                   source-stripe read … | destination-sqlite write --config '{\"path\":\"./stripe.db\"}' --catalog catalog.json",
         environment: &[],
     };
