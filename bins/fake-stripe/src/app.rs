@@ -20,7 +20,7 @@ use crate::mix::mix;
 use crate::objects::{Population, World, letters, set};
 use crate::oracle;
 use crate::params;
-use crate::permissions;
+use crate::permissions::{self, WEBHOOK_WRITE};
 use crate::read::Reader;
 use crate::route::{Ours, Route};
 use crate::stats::Stats;
@@ -289,9 +289,9 @@ impl App {
         }
         let endpoints = route.object().filter(|(stream, _)| stream.facts.name == ENDPOINTS);
         let (stream, id) = endpoints.ok_or_else(|| ApiError::unknown_url(method, path))?;
-        if self.behaviour.restricted.contains("rak_webhook_write") {
+        if self.behaviour.restricted.contains(WEBHOOK_WRITE) {
             let key = self.masked_key();
-            return Err(permissions::may_not(&key, &tenant.id, "rak_webhook_write"));
+            return Err(permissions::may_not(&key, &tenant.id, WEBHOOK_WRITE));
         }
         let form = String::from_utf8_lossy(asked.body);
         let idempotency_key = asked.idempotency_key;

@@ -21,6 +21,9 @@ const COVERED: [(&str, &str); 12] = [
     ("webhook_endpoint", "webhook"),
 ];
 
+/// The permission that a key needs to make, change or remove webhook endpoints.
+pub(crate) const WEBHOOK_WRITE: &str = "rak_webhook_write";
+
 /// The permission that a restricted key needs to read objects of that kind.
 pub(crate) fn permission(object: &str) -> String {
     let covered = COVERED.iter().find(|(known, _)| *known == object);

@@ -13,6 +13,7 @@ use crate::app::{Behaviour, Mutations};
 use crate::clock::Clock;
 use crate::faults::{Chance, Faults};
 use crate::objects::{Facts, Population, Span};
+use crate::permissions::{WEBHOOK_WRITE, permission};
 use crate::tenant::Lags;
 use crate::webhooks::Manner;
 
@@ -53,9 +54,9 @@ impl Arguments {
             api_key: self.trouble.api_key.clone(),
             rate: self.trouble.rps,
             endpoint_rate: self.trouble.endpoint_rps,
-            restricted: known(&self.trouble.restrict, facts.catalogue)?,
-            not_enabled: known(&self.trouble.not_enabled, facts.catalogue)?,
-            disordered: known(&self.trouble.disorder, facts.catalogue)?,
+            restricted: known(&self.trouble.restrict, &refusable(facts.catalogue))?,
+            not_enabled: known(&self.trouble.not_enabled, &lists(facts.catalogue))?,
+            disordered: known(&self.trouble.disorder, &streams(facts.catalogue))?,
             faults: self.faults(),
             clock: self
                 .change
@@ -74,7 +75,9 @@ impl Arguments {
             },
             mutations: Mutations {
                 seed: self.change.mutate_seed,
-                streams: known(&self.change.mutate_streams, facts.catalogue)?.into_iter().collect(),
+                streams: known(&self.change.mutate_streams, &streams(facts.catalogue))?
+                    .into_iter()
+                    .collect(),
             },
         })
     }
@@ -111,13 +114,12 @@ fn counts(
     objects: &[ObjectCount],
     catalogue: &Catalogue,
 ) -> Result<BTreeMap<String, usize>, ArgumentError> {
-    let mut counts = BTreeMap::new();
+    let (mut counts, streams) = (BTreeMap::new(), streams(catalogue));
     for all in objects.iter().filter(|entry| entry.stream == "all") {
-        let names = stream_names(catalogue).map(str::to_owned);
-        counts.extend(names.map(|name| (name, size(all.count))));
+        counts.extend(streams.iter().map(|name| (name.clone(), size(all.count))));
     }
     for entry in objects.iter().filter(|entry| entry.stream != "all") {
-        require(&entry.stream, stream_names(catalogue))?;
+        require(&entry.stream, &streams)?;
         counts.insert(entry.stream.clone(), size(entry.count));
     }
     Ok(counts)
@@ -127,33 +129,39 @@ fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn known(names: &[String], catalogue: &Catalogue) -> Result<BTreeSet<String>, ArgumentError> {
-    let known = |name: &String| require_listed(name, catalogue).map(|()| name.clone());
-    names.iter().map(known).collect()
+fn known(names: &[String], all: &BTreeSet<String>) -> Result<BTreeSet<String>, ArgumentError> {
+    names.iter().map(|name| require(name, all).map(|()| name.clone())).collect()
 }
 
-/// What is listed under a parent can be refused too, and a permission stands for all it covers.
-fn require_listed(name: &str, catalogue: &Catalogue) -> Result<(), ArgumentError> {
-    if name.starts_with("rak_") || name == "account" {
+fn require(name: &str, all: &BTreeSet<String>) -> Result<(), ArgumentError> {
+    if all.contains(name) {
         return Ok(());
     }
-    let children = catalogue.parent_keyed.iter().map(|list| list.name.as_str());
-    let keyed = catalogue.keyed.iter().map(|keyed| keyed.facts.name.as_str());
-    require(name, stream_names(catalogue).chain(children).chain(keyed))
+    let known = all.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Err(ArgumentError::UnknownStream { name: name.to_owned(), known })
 }
 
-/// The streams have objects of their own to count.
-fn stream_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
+/// The streams have objects of their own to count, change and put out of order.
+fn streams(catalogue: &Catalogue) -> BTreeSet<String> {
     let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
-    streams.map(|stream| stream.name.as_str())
+    streams.map(|stream| stream.name.clone()).collect()
 }
 
-fn require<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ArgumentError> {
-    let names: Vec<&str> = names.collect();
-    if names.contains(&name) {
-        return Ok(());
-    }
-    Err(ArgumentError::UnknownStream { name: name.to_owned(), known: names.join(", ") })
+/// What is listed under a parent can be refused too.
+fn lists(catalogue: &Catalogue) -> BTreeSet<String> {
+    let children = catalogue.parent_keyed.iter().map(|list| list.name.clone());
+    let keyed = catalogue.keyed.iter().map(|keyed| keyed.facts.name.clone());
+    streams(catalogue).into_iter().chain(children).chain(keyed).collect()
+}
+
+/// The same, the account itself, and permissions, each for all that it covers.
+fn refusable(catalogue: &Catalogue) -> BTreeSet<String> {
+    let streams = catalogue.streams.iter().chain(&catalogue.v2_streams);
+    let objects = streams.map(|stream| stream.object.as_str());
+    let children = catalogue.parent_keyed.iter().map(|list| list.resource.as_str());
+    let permissions = objects.chain(children).chain(["account"]).map(permission);
+    let more = ["account", WEBHOOK_WRITE].map(str::to_owned);
+    lists(catalogue).into_iter().chain(permissions).chain(more).collect()
 }
 
 #[cfg(test)]
@@ -179,5 +187,25 @@ mod tests {
     fn an_unknown_stream_is_named() {
         let error = population("custmers=3").unwrap_err();
         assert!(error.to_string().contains("no stream `custmers`"), "{error}");
+    }
+
+    #[test]
+    fn what_would_change_nothing_is_refused() {
+        let behaviour = |flag: &str, value: &str| {
+            let arguments = Arguments::parse_from(["fake-stripe", flag, value]);
+            arguments.behaviour(Facts::embedded()).map(drop)
+        };
+        for (flag, good, bad) in [
+            ("--restrict", "rak_charge_read", "rak_chargee_read"),
+            ("--restrict", "rak_webhook_write", "rak_webhook_rite"),
+            ("--restrict", "account", "acount"),
+            ("--not-enabled", "issuing_cards", "rak_charge_read"),
+            ("--disorder", "charges", "customer_tax_ids"),
+            ("--mutate-streams", "charges", "account"),
+        ] {
+            assert!(behaviour(flag, good).is_ok(), "{flag} {good}");
+            let error = behaviour(flag, bad).unwrap_err().to_string();
+            assert!(error.contains(&format!("no stream `{bad}`")), "{error}");
+        }
     }
 }
