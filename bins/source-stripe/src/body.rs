@@ -1,23 +1,20 @@
-//! Bodies as they arrive: how many bytes of pages are in memory at once, whatever was expected.
+//! Bodies as they arrive.
 //!
 //! How large a page is shows only when it is there, and a hundred objects can have half a gigabyte.
 //! So the pages that are larger than expected share one room; one that finds it full is let go, to
 //! be asked for again with fewer objects. A page of one object is always taken.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_ENCODING;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that a page may have in any case.
-const SMALL: usize = 1024 * 1024;
-/// Bytes that all pages may have together beyond what each may have.
-const SPARE: usize = 8 * 1024 * 1024;
+use crate::room::{Held, Room, SMALL, TooLarge};
+
 /// Most bytes that room is made for because an answer announces them.
 const ANNOUNCED: usize = 16 * 1024 * 1024;
 
@@ -25,16 +22,12 @@ const ANNOUNCED: usize = 16 * 1024 * 1024;
 /// go leave holes.
 const KEPT: usize = 4;
 
-/// The room for what is larger than expected.
-#[derive(Debug)]
-pub(crate) struct Spare {
-    room: Arc<Semaphore>,
+/// Receives bodies, each where there is room for it.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    room: Room,
     kept: Mutex<Vec<Vec<u8>>>,
 }
-
-/// A part of that room; free again when it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Held(Option<OwnedSemaphorePermit>);
 
 /// A whole body.
 #[derive(Debug)]
@@ -88,14 +81,28 @@ fn garbled(error: std::io::Error) -> Unreceived {
     Unreceived::Lost(error.into())
 }
 
-impl Default for Spare {
-    fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(SPARE)), kept: Mutex::default() }
+impl From<TooLarge> for Unreceived {
+    fn from(_: TooLarge) -> Self {
+        Self::TooLarge
     }
 }
 
-impl Spare {
-    /// Receives a body, of about `expected` bytes if it is not to be taken at any size.
+impl Bodies {
+    /// Waits for room for a body that nothing has been read of, of at least `room` bytes. It is about
+    /// `expected` bytes long if it is not to be taken at any size.
+    pub(crate) async fn wait(&self, body: &Incoming, room: usize, expected: Option<usize>) -> Held {
+        let most = expected.map_or(usize::MAX, |expected| expected.max(SMALL));
+        self.room.wait(announced(body).min(most).max(room)).await
+    }
+
+    /// Bytes of room that nobody has taken or waits for.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.room.free()
+    }
+
+    /// Receives a body, of about `expected` bytes if it is not to be taken at any size, for which
+    /// this much room is `held`.
     ///
     /// # Errors
     ///
@@ -105,11 +112,10 @@ impl Spare {
         headers: &HeaderMap,
         mut body: Incoming,
         expected: Option<usize>,
+        mut held: Held,
     ) -> Result<Body, Unreceived> {
-        let mut held = Held::default();
-        let announced = body.size_hint().exact().unwrap_or_default();
-        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-        self.cover(announced, expected, &mut held)?;
+        let announced = announced(&body);
+        self.room.cover(announced, expected, &mut held)?;
         let mut bytes = self.kept().pop().unwrap_or_default();
         bytes.reserve(announced.min(ANNOUNCED));
         let is_packed = headers.get(CONTENT_ENCODING).is_some_and(|packed| packed == "gzip");
@@ -121,11 +127,11 @@ impl Spare {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| Unreceived::Lost(error.into()))?;
             let Some(chunk) = frame.data_ref() else { continue };
-            self.cover(unpacked.len().saturating_add(chunk.len()), expected, &mut held)?;
+            self.room.cover(unpacked.len().saturating_add(chunk.len()), expected, &mut held)?;
             unpacked.take_in(chunk)?;
         }
         let bytes = unpacked.end()?;
-        self.cover(bytes.len(), expected, &mut held)?;
+        self.room.cover(bytes.len(), expected, &mut held)?;
         Ok(Body { bytes, held })
     }
 
@@ -141,46 +147,9 @@ impl Spare {
     fn kept(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Takes as much room as a body of `length` bytes needs.
-    fn cover(
-        &self,
-        length: usize,
-        expected: Option<usize>,
-        held: &mut Held,
-    ) -> Result<(), Unreceived> {
-        let Some(expected) = expected else { return Ok(()) };
-        let taken = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = length.saturating_sub(expected.max(SMALL)).saturating_sub(taken);
-        let more = u32::try_from(more).map_err(|_| Unreceived::TooLarge)?;
-        if more == 0 {
-            return Ok(());
-        }
-        let room = Arc::clone(&self.room).try_acquire_many_owned(more);
-        let room = room.map_err(|_| Unreceived::TooLarge)?;
-        match &mut held.0 {
-            Some(held) => held.merge(room),
-            none => *none = Some(room),
-        }
-        Ok(())
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_larger_than_expected_shares_one_room() {
-        let spare = Spare::default();
-        let (mut one, mut other) = (Held::default(), Held::default());
-        spare.cover(SMALL, Some(0), &mut one).unwrap();
-        assert!(one.0.is_none(), "a small page takes none of it");
-        spare.cover(SMALL + SPARE - 5, Some(0), &mut one).unwrap();
-        spare.cover(SMALL + 5, Some(0), &mut other).unwrap();
-        assert!(spare.cover(SMALL + 6, Some(0), &mut other).is_err());
-        spare.cover(usize::MAX, None, &mut other).unwrap();
-        drop(one);
-        spare.cover(SMALL + SPARE, Some(0), &mut other).unwrap();
-    }
+/// Bytes that are to come of a body, as far as that is known; of one that is packed, packed.
+fn announced(body: &Incoming) -> usize {
+    usize::try_from(body.size_hint().exact().unwrap_or_default()).unwrap_or(usize::MAX)
 }

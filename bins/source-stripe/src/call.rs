@@ -20,6 +20,9 @@ pub(crate) struct Call {
     /// Bytes that the answer is expected to have, if it is let go when it has many more: that is
     /// [`Failure::TooLarge`](crate::errors::Failure::TooLarge).
     pub(crate) expected: Option<usize>,
+    /// Bytes of room that the answer waits for before it is read, if it waits. What is asked for
+    /// while a page is held, which has its room, must not wait: that would be for itself.
+    pub(crate) room: Option<usize>,
 }
 
 impl Call {
@@ -34,6 +37,7 @@ impl Call {
             question,
             is_versioned: true,
             expected: None,
+            room: None,
         }
     }
 
@@ -53,6 +57,7 @@ impl Call {
             question,
             is_versioned: true,
             expected: None,
+            room: None,
         }
     }
 
@@ -68,7 +73,7 @@ impl Call {
         let parent = Some(parameter.to_owned());
         let question = Question { parent, ..Question::of_stream(doing, stream) };
         let (path, endpoint) = (path.to_owned(), endpoint.to_owned());
-        Self { path, endpoint, query, question, is_versioned: true, expected: None }
+        Self { path, endpoint, query, question, is_versioned: true, expected: None, room: None }
     }
 
     /// One object of a stream; `template` is its path with `{id}` in the place of the id.
@@ -77,7 +82,7 @@ impl Call {
         let doing = format!("asking for an object of `{stream}` (GET {path})");
         let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
         let (endpoint, query) = (template.to_owned(), Vec::new());
-        Self { path, endpoint, query, question, is_versioned: true, expected: None }
+        Self { path, endpoint, query, question, is_versioned: true, expected: None, room: None }
     }
 
     /// A page of changes.
@@ -93,7 +98,15 @@ impl Call {
         let question =
             Question { doing, stream: None, permission: None, parent: None, one_object: false };
         let (path, query) = (path.to_owned(), Vec::new());
-        Self { endpoint: path.clone(), path, query, question, is_versioned: true, expected: None }
+        Self {
+            endpoint: path.clone(),
+            path,
+            query,
+            question,
+            is_versioned: true,
+            expected: None,
+            room: None,
+        }
     }
 
     /// The same without a version: Stripe answers in the account's own and says which that is.
@@ -117,6 +130,11 @@ impl Call {
     /// The same, whose answer is let go when it is much larger than this many bytes.
     pub(crate) fn of_about(self, bytes: usize) -> Self {
         Self { expected: Some(bytes), ..self }
+    }
+
+    /// The same, whose answer is read once there is room for so many bytes, or as many as it announces.
+    pub(crate) fn with_room(self, bytes: usize) -> Self {
+        Self { room: Some(bytes), ..self }
     }
 
     /// Adds a parameter.

@@ -2,34 +2,37 @@
 //! endpoint that `setup` is asked for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use connector::{Emitter, Error, retry};
 use http_body_util::Full;
-use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
-};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::response::Parts;
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, Uri, Version};
 use protocol::{Level, Log, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 
-use crate::body::{Body, Held, Spare, Unreceived};
+use crate::body::{Bodies, Body, Unreceived};
 pub(crate) use crate::call::{Call, Writing};
 use crate::clock::{ServerClock, http_date};
 use crate::config::Settings;
-use crate::errors::{self, Answer, Failure, Verdict};
+use crate::errors::{self, Failure, Verdict};
+use crate::headers::{of_requests, read_answer, text, value};
 use crate::limits::{Grant, Limits, Rank};
 use crate::page::{Frame, Malformed, Page, Stamp};
+use crate::room::Held;
 use crate::transport::Transport;
 
 /// Longest time until an answer is here as a whole.
 const REQUEST: Duration = Duration::from_secs(60);
+/// After this time a server may give up on an answer that nobody reads.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The header that names the version of an answer.
 const STRIPE_VERSION: &str = "stripe-version";
 /// Words about the rate limit that may wait to be told.
@@ -56,7 +59,7 @@ pub(crate) struct Listed {
     pub(crate) page: Page,
     /// What its records are stamped with.
     pub(crate) stamp: Stamp,
-    /// The room that it takes beyond what was expected, to be held as long as it is there.
+    /// The room that it takes, to be held as long as it is there.
     pub(crate) held: Held,
 }
 
@@ -74,7 +77,8 @@ pub(crate) struct Client {
     started: Instant,
     notices: mpsc::Sender<String>,
     in_flight: Semaphore,
-    spare: Spare,
+    bodies: Bodies,
+    may_leave_unread: AtomicBool,
 }
 
 impl Client {
@@ -88,8 +92,8 @@ impl Client {
         let (notices, told) = mpsc::channel(NOTICES);
         let client = Self {
             transport: Transport::open(&settings.base_url)?,
-            headers: headers(settings)?,
-            version: header_value("api_version", &settings.api_version)?,
+            headers: of_requests(settings)?,
+            version: value("api_version", &settings.api_version)?,
             base_url: settings.base_url.clone(),
             limits: Mutex::new(Limits::new(settings.rates)),
             clock: Mutex::default(),
@@ -97,7 +101,8 @@ impl Client {
             started: Instant::now(),
             notices,
             in_flight: Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS)),
-            spare: Spare::default(),
+            bodies: Bodies::default(),
+            may_leave_unread: AtomicBool::new(false),
         };
         Ok((client, told))
     }
@@ -145,6 +150,12 @@ impl Client {
         let count: u64 = requests.values().sum();
         let text = format!("{count} requests were made");
         out.tell(Log { requests, ..Log::new(Level::Debug, text) }).await
+    }
+
+    /// Whether answers may wait unread: each has a connection of its own (HTTP/1.1). One of many on
+    /// the same connection (HTTP/2) would keep the others from arriving. Unknown before the first.
+    pub(crate) fn may_leave_unread(&self) -> bool {
+        self.may_leave_unread.load(Ordering::Relaxed)
     }
 
     /// Where the requests go.
@@ -221,7 +232,7 @@ impl Client {
             let attempt = self.attempt(call, writing).await;
             let reply = attempt.and_then(|reply| {
                 let value = read(&reply);
-                self.spare.keep(reply.body);
+                self.bodies.keep(reply.body);
                 let value = value.map(|value| (value, reply.held));
                 value.map_err(|why| Box::new(errors::no_answer(&call.question, why)))
             });
@@ -229,14 +240,13 @@ impl Client {
                 Ok(value) => return Ok(value),
                 Err(verdict) => *verdict,
             };
-            let (failure, asked, rate_limited) = match verdict {
+            let (failure, asked, forgiven) = match verdict {
                 Verdict::Final(failure) => return Err(failure),
-                Verdict::Again { failure, asked, rate_limited } => (failure, asked, rate_limited),
+                Verdict::Again { failure, asked, forgiven } => (failure, asked, forgiven),
             };
-            // A rate limit is slower progress, never a failed stream.
-            let count = if rate_limited { &mut slowdowns } else { &mut failures };
+            let count = if forgiven { &mut slowdowns } else { &mut failures };
             *count = count.saturating_add(1);
-            let count = if rate_limited { slowdowns.min(retry::TRIES - 1) } else { failures };
+            let count = if forgiven { slowdowns.min(retry::TRIES - 1) } else { failures };
             let Some(wait) = retry::wait(count, asked, retry::jitter()) else {
                 return Err(failure);
             };
@@ -252,22 +262,18 @@ impl Client {
         // It is never closed, so there always is one to wait for.
         let _permit = self.in_flight.acquire().await.ok();
         let sent = self.started.elapsed();
-        let exchange = tokio::time::timeout(REQUEST, self.exchange(call, request)).await;
-        let (head, Body { bytes: body, held }) = exchange.unwrap_or_else(|_| {
-            let why = format!("no whole answer within {} s", REQUEST.as_secs());
-            Err(Box::new(errors::no_answer(&call.question, why)))
-        })?;
+        let (head, Body { bytes: body, held }) = self.exchange(call, request).await?;
         let (status, headers) = (head.status.as_u16(), head.headers);
-        let date = header(&headers, "date").and_then(http_date);
+        let date = text(&headers, "date").and_then(http_date);
         if status == 200 {
-            let version = header(&headers, STRIPE_VERSION).filter(|_| !call.is_versioned);
+            let version = text(&headers, STRIPE_VERSION).filter(|_| !call.is_versioned);
             let version = version.map(str::to_owned);
             return Ok(Reply { body, held, sent, date, version });
         }
         let verdict =
             errors::judge(&call.question, &read_answer(status, &headers, &body, self.now()));
-        if let Verdict::Again { rate_limited: true, .. } = verdict {
-            self.slow_down(&call.endpoint, header(&headers, "stripe-rate-limited-reason"));
+        if let Verdict::Again { forgiven: true, .. } = verdict {
+            self.slow_down(&call.endpoint, text(&headers, "stripe-rate-limited-reason"));
         }
         Err(Box::new(verdict))
     }
@@ -278,17 +284,33 @@ impl Client {
         call: &Call,
         request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Body), Box<Verdict>> {
-        let answer = self.transport.send(request).await;
+        let late = |_: Elapsed| {
+            let why = format!("no whole answer within {} s", REQUEST.as_secs());
+            Box::new(errors::no_answer(&call.question, why))
+        };
+        let mut end = Instant::now() + REQUEST;
+        let answer = timeout_at(end, self.transport.send(request)).await.map_err(late)?;
         let answer = answer.map_err(|error| self.lost(call, &error, error.is_connect()))?;
         let received = self.started.elapsed();
-        if let Some(date) = header(answer.headers(), "date").and_then(http_date) {
+        if let Some(date) = text(answer.headers(), "date").and_then(http_date) {
             lock(&self.clock).observe(date, received);
         }
+        let may_wait = answer.version() < Version::HTTP_2;
+        self.may_leave_unread.store(may_wait, Ordering::Relaxed);
         let (head, body) = answer.into_parts();
-        let expected = call.expected.filter(|_| head.status == 200);
-        let body = self.spare.receive(&head.headers, body, expected).await;
-        let body = body.map_err(|why| match why {
-            Unreceived::Lost(error) => self.lost(call, &*error, false),
+        let is_good = head.status == 200;
+        let expected = call.expected.filter(|_| is_good);
+        let (mut held, mut unread) = (Held::default(), Duration::ZERO);
+        if let Some(room) = call.room.filter(|_| is_good && may_wait) {
+            let since = Instant::now();
+            held = self.bodies.wait(&body, room, expected).await;
+            unread = since.elapsed();
+            // The limit is for Stripe, and this was us.
+            end += unread;
+        }
+        let body = self.bodies.receive(&head.headers, body, expected, held);
+        let body = timeout_at(end, body).await.map_err(late)?.map_err(|why| match why {
+            Unreceived::Lost(error) => self.cut(call, &*error, unread),
             Unreceived::TooLarge => Box::new(Verdict::Final(Failure::TooLarge)),
         })?;
         Ok((head, body))
@@ -309,7 +331,7 @@ impl Client {
             Some(Writing::Post { form, idempotency_key }) => {
                 let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
                 headers.insert(CONTENT_TYPE, kind);
-                let key = header_value("idempotency key", idempotency_key).map_err(refused)?;
+                let key = value("idempotency key", idempotency_key).map_err(refused)?;
                 headers.insert(HeaderName::from_static("idempotency-key"), key);
                 let form =
                     form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -361,6 +383,20 @@ impl Client {
         })
     }
 
+    /// An answer that did not arrive whole, after it was left unread for so long.
+    fn cut(
+        &self,
+        call: &Call,
+        error: &(dyn std::error::Error + 'static),
+        unread: Duration,
+    ) -> Box<Verdict> {
+        let mut verdict = self.lost(call, error, false);
+        if let Verdict::Again { forgiven, .. } = &mut *verdict {
+            *forgiven = unread >= PATIENCE;
+        }
+        verdict
+    }
+
     fn slow_down(&self, path: &str, reason: Option<&str>) {
         let word = lock(&self.limits).slow_down(self.started.elapsed(), path, reason);
         if let Some(word) = word {
@@ -401,60 +437,6 @@ fn refused(error: Error) -> Box<Verdict> {
     Box::new(Verdict::Final(Failure::Connection(error)))
 }
 
-fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
-    let mut headers = HeaderMap::new();
-    let agent = concat!("sync-engine/", env!("CARGO_PKG_VERSION"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    let bearer = format!("Bearer {}", settings.api_key.expose());
-    let mut bearer = header_value("api_key", &bearer)?;
-    bearer.set_sensitive(true);
-    headers.insert(AUTHORIZATION, bearer);
-    if let Some(account) = &settings.account {
-        let account = header_value("account", account)?;
-        headers.insert(HeaderName::from_static("stripe-account"), account);
-    }
-    Ok(headers)
-}
-
-fn header_value(key: &str, value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map_err(|_| {
-        Error::config(format!(
-            "reading --config: `{key}` holds characters that no header can carry"
-        ))
-        .hint("look for a line break or a space that was pasted along")
-    })
-}
-
-fn read_answer<'a>(
-    status: u16,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
-    now: Option<Timestamp>,
-) -> Answer<'a> {
-    Answer {
-        status,
-        body,
-        request_id: header(headers, "request-id"),
-        retry_after: header(headers, "retry-after").and_then(|text| retry_after(text, now)),
-        should_retry: header(headers, "stripe-should-retry").and_then(|text| text.parse().ok()),
-    }
-}
-
-/// `Retry-After` is a number of seconds or a date.
-fn retry_after(text: &str, now: Option<Timestamp>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let millis = http_date(text)?.millis().saturating_sub(now?.millis());
-    u64::try_from(millis).ok().map(Duration::from_millis)
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// An error with its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -467,16 +449,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = Some(Timestamp::from_seconds(784_111_770));
-        assert_eq!(retry_after("7", None), Some(Duration::from_secs(7)));
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(retry_after(date, now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after(date, Some(Timestamp::from_seconds(784_111_790))), None);
-        assert_eq!(retry_after("soon", now), None);
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

@@ -82,8 +82,9 @@ pub(crate) enum Verdict {
         failure: Failure,
         /// How long Stripe asked to wait.
         asked: Option<Duration>,
-        /// Whether it was the rate limit: slower progress, never the end.
-        rate_limited: bool,
+        /// Whether it never is the end, only slower progress: the rate limit, or an answer that was
+        /// left unread for long.
+        forgiven: bool,
     },
 }
 
@@ -128,10 +129,10 @@ pub(crate) fn judge(question: &Question, answer: &Answer<'_>) -> Verdict {
     let what = describe(question, answer, &said);
     let transient = matches!(answer.status, 409 | 429 | 500..) || is_cut;
     if answer.should_retry.unwrap_or(transient) {
-        let rate_limited = answer.status == 429 && said.code.as_deref() != Some("lock_timeout");
+        let forgiven = answer.status == 429 && said.code.as_deref() != Some("lock_timeout");
         let hint = "it was tried several times; try again later";
         let failure = Failure::Stream(Error::unreachable(what).hint(hint));
-        return Verdict::Again { failure, asked: answer.retry_after, rate_limited };
+        return Verdict::Again { failure, asked: answer.retry_after, forgiven };
     }
     Verdict::Final(fate(question, answer.status, &said, what))
 }
@@ -140,7 +141,7 @@ pub(crate) fn judge(question: &Question, answer: &Answer<'_>) -> Verdict {
 pub(crate) fn no_answer(question: &Question, why: impl std::fmt::Display) -> Verdict {
     let error = Error::unreachable(format!("{}: {why}", question.doing))
         .hint("it was tried several times; check the network and `base_url`");
-    Verdict::Again { failure: Failure::Stream(error), asked: None, rate_limited: false }
+    Verdict::Again { failure: Failure::Stream(error), asked: None, forgiven: false }
 }
 
 /// A call that reached nobody.
@@ -152,7 +153,7 @@ pub(crate) fn not_reached(
     let error =
         Error::unreachable(format!("{}: `{base_url}` cannot be reached: {why}", question.doing))
             .hint("check `base_url`, the network and the proxy settings");
-    Verdict::Again { failure: Failure::Connection(error), asked: None, rate_limited: false }
+    Verdict::Again { failure: Failure::Connection(error), asked: None, forgiven: false }
 }
 
 fn fate(question: &Question, status: u16, said: &StripeError, what: String) -> Failure {

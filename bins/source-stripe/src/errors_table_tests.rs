@@ -89,7 +89,7 @@ fn of_failure(failure: &Failure) -> &'static str {
 
 fn of_verdict(verdict: &Verdict) -> Vec<&'static str> {
     match verdict {
-        Verdict::Again { rate_limited: true, .. } => {
+        Verdict::Again { forgiven: true, .. } => {
             vec!["wait and ask again for as long as it takes"]
         }
         Verdict::Again { failure, .. } => vec!["try 6 times", of_failure(failure)],

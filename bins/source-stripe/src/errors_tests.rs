@@ -92,7 +92,7 @@ fn what_passes_is_tried_again() {
 #[test]
 fn only_a_429_of_rate_is_the_rate_limit() {
     let limited = |code: &str| match verdict(429, &json!({ "code": code })) {
-        Verdict::Again { rate_limited, .. } => rate_limited,
+        Verdict::Again { forgiven, .. } => forgiven,
         Verdict::Final(_) => panic!("again"),
     };
     assert!(limited("rate_limit"));
@@ -136,6 +136,6 @@ fn a_refusal_that_was_cut_is_asked_for_again_and_refuses_nothing() {
     };
     assert!(matches!(judged(whole), Verdict::Final(Failure::Gone)));
     for cut in ["", whole.split_once(':').unwrap().0] {
-        assert!(matches!(judged(cut), Verdict::Again { rate_limited: false, .. }), "{cut}");
+        assert!(matches!(judged(cut), Verdict::Again { forgiven: false, .. }), "{cut}");
     }
 }

@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod discover;
 mod errors;
+mod headers;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
 mod limits;
@@ -26,6 +27,7 @@ mod page;
 mod page_size;
 mod ranges;
 mod read;
+mod room;
 mod setup;
 mod spec;
 mod transport;

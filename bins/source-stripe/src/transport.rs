@@ -24,8 +24,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(90);
 /// After this time without a word the other side is asked whether it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Most bytes that a connection reads at once, and keeps room for.
-const READ_AT_ONCE: usize = 64 * 1024;
+/// Most bytes that a connection reads at once, and keeps room for; over HTTP/1.1 also what it has
+/// read of an answer that nobody reads yet.
+const READ_AT_ONCE: usize = 32 * 1024;
 
 type Direct = HttpsConnector<HttpConnector>;
 type Pool<C> = Client<C, Full<Bytes>>;

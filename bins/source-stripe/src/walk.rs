@@ -13,11 +13,11 @@ use protocol::Prune;
 use stripe_api::KeyedStream;
 
 use crate::backfill::Keyed;
-use crate::body::Held;
 use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::{Frame, Offspring, Page, Parent, ParentsList, Stamp, with_prune};
 use crate::page_size::PageSize;
+use crate::room::Held;
 use crate::whole;
 
 /// Lists of one page of parents that are asked for at the same time.

@@ -18,12 +18,12 @@ use super::retry::Retries;
 use super::schedule::{Schedule, Turn};
 use super::start::Start;
 use super::stream::{PageRequest, StreamPlan};
-use crate::body::Held;
 use crate::child_streams;
 use crate::client::{Call, Client, Listed};
 use crate::config::Settings;
 use crate::errors::Failure;
 use crate::page::{ChildFrame, Frame, Page};
+use crate::room::Held;
 use crate::walk::{Lists, Stage, Walk};
 use crate::whole;
 
@@ -60,7 +60,7 @@ pub(crate) struct Fetched {
     page: Result<Page, Failure>,
     /// What goes on, if this is a part of what is read under a page of parents.
     walk: Option<Box<Walk>>,
-    /// The room that the page takes beyond what was expected.
+    /// The room that the page takes, or that of the parents under which it was read.
     held: Held,
 }
 
@@ -69,16 +69,17 @@ impl Fetched {
         Self { request, page, walk: None, held: Held::default() }
     }
 
-    /// Goes on with what is read under a page of parents.
-    async fn walked(request: PageRequest, walk: Walk, client: &Client) -> Self {
-        match Box::pin(walk.go_on(client)).await {
+    /// Goes on with what is read under a page of parents, which takes this room.
+    async fn walked(request: PageRequest, walk: Walk, held: Held, client: &Client) -> Self {
+        let fetched = match Box::pin(walk.go_on(client)).await {
             Ok(Stage::Part(offspring, walk)) => {
                 let page = Page::of_offspring(offspring);
                 Self { walk: Some(walk), ..Self::whole(request, Ok(page)) }
             }
             Ok(Stage::End(page)) => Self::whole(request, Ok(page)),
             Err(failure) => Self::whole(request, Err(failure)),
-        }
+        };
+        Self { held, ..fetched }
     }
 }
 
@@ -151,6 +152,7 @@ impl Backfill {
 
     /// Asks for as many pages as may be asked for now. Some time when more may be after it.
     pub(crate) fn ask_for_pages(&mut self) -> Option<Duration> {
+        self.schedule.reserve(!self.client.may_leave_unread());
         while !self.calls_over {
             match self.client.decide(|limits, now| self.schedule.turn(limits, now)) {
                 Turn::Ask(request) => self.ask(request),
@@ -169,7 +171,10 @@ impl Backfill {
         };
         let mut call = Call::list(&stream.list.name, &stream.list.path, request.query.clone());
         if request.limit > 1 {
-            call = call.of_about(request.reserved);
+            call = call.of_about(request.expected);
+        }
+        if request.reserved == 0 {
+            call = call.with_room(request.expected);
         }
         let (client, frame) = (Arc::clone(&self.client), Arc::clone(frame));
         let expand = self.expand_lists.then(|| stream.name.clone());
@@ -225,9 +230,9 @@ impl Backfill {
         fetched: Fetched,
         out: &mut Emitter,
     ) -> Result<(), Error> {
-        let Fetched { request, page, walk, held: _held } = fetched;
+        let Fetched { request, page, walk, held } = fetched;
         if let (Ok(part), Some(walk)) = (&page, walk) {
-            return self.take_in_part(request, part, *walk, out).await;
+            return self.take_in_part(request, part, (*walk, held), out).await;
         }
         let room = self.client.decide(|limits, now| self.schedule.back(&request, limits, now));
         let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
@@ -262,7 +267,7 @@ impl Backfill {
         &mut self,
         request: PageRequest,
         part: &Page,
-        walk: Walk,
+        (walk, held): (Walk, Held),
         out: &mut Emitter,
     ) -> Result<(), Error> {
         let Some(stream) = self.schedule.plan.streams.get_mut(request.stream) else {
@@ -277,7 +282,7 @@ impl Backfill {
         report::records(stream, part, 0, out).await?;
         stream.is_known = true;
         let client = Arc::clone(&self.client);
-        self.pages.spawn(async move { Fetched::walked(request, walk, &client).await });
+        self.pages.spawn(async move { Fetched::walked(request, walk, held, &client).await });
         Ok(())
     }
 
@@ -431,8 +436,7 @@ async fn fetch(
     match client.page(call, parents).await {
         Ok(Listed { page, stamp, held }) => {
             let walk = Walk::new(Arc::clone(lists), page, stamp, request.left);
-            let fetched = Fetched::walked(request, walk, client).await;
-            Fetched { held, ..fetched }
+            Fetched::walked(request, walk, held, client).await
         }
         Err(failure) => Fetched::whole(request, Err(failure)),
     }

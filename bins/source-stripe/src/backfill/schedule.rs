@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::stream::PageRequest;
 use crate::limits::{Grant, Limits, Rank};
 
-/// Bytes of pages that may be on their way or waiting.
+/// Bytes of pages that may be on their way or waiting, where room for them is kept free.
 const BYTES_IN_FLIGHT: usize = 7 * 1024 * 1024;
 
 /// The plan, and what of it is under way.
@@ -16,7 +16,9 @@ pub(crate) struct Schedule {
     pub(crate) plan: Plan,
     max_in_flight: usize,
     in_flight: usize,
-    /// Bytes that what is under way is expected to have.
+    /// Whether room for an answer is kept free from the moment it is asked for.
+    reserves: bool,
+    /// Bytes that are kept free.
     reserved: usize,
 }
 
@@ -34,9 +36,14 @@ pub(crate) enum Turn {
 }
 
 impl Schedule {
-    /// Nothing is under way yet.
+    /// Nothing is under way yet, and room is kept free for what will be.
     pub(crate) const fn new(plan: Plan, max_in_flight: usize) -> Self {
-        Self { plan, max_in_flight, in_flight: 0, reserved: 0 }
+        Self { plan, max_in_flight, in_flight: 0, reserves: true, reserved: 0 }
+    }
+
+    /// Says whether room for answers is to be kept free from the moment they are asked for.
+    pub(crate) const fn reserve(&mut self, reserves: bool) {
+        self.reserves = reserves;
     }
 
     /// The next page to ask for, if it may be asked for now.
@@ -87,7 +94,8 @@ impl Schedule {
     }
 
     fn ask(&mut self, index: usize) -> Turn {
-        let Some(request) = self.plan.ask(index) else { return Turn::Idle };
+        let Some(mut request) = self.plan.ask(index) else { return Turn::Idle };
+        request.reserved = if self.reserves { request.expected } else { 0 };
         self.in_flight = self.in_flight.saturating_add(1);
         self.reserved = self.reserved.saturating_add(request.reserved);
         Turn::Ask(request)
@@ -103,7 +111,7 @@ impl Schedule {
     ) -> Option<Grant> {
         let stream = self.plan.streams.get(index)?;
         let expected = self.reserved.saturating_add(stream.page_bytes());
-        if expected > BYTES_IN_FLIGHT && self.in_flight > 0 {
+        if self.reserves && expected > BYTES_IN_FLIGHT && self.in_flight > 0 {
             return None;
         }
         let rank = if stream.next_work() >= longest { Rank::First } else { Rank::Later };

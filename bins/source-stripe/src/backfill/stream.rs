@@ -94,6 +94,8 @@ pub(crate) struct PageRequest {
     /// Most objects that the answer has; 1 also where it cannot be asked for fewer.
     pub(crate) limit: usize,
     /// Bytes that the answer is expected to have.
+    pub(crate) expected: usize,
+    /// How many of them are kept free from now on; where none are, the answer waits for its room.
     pub(crate) reserved: usize,
     /// Most records that may still be read.
     pub(crate) left: Option<u64>,
@@ -296,8 +298,9 @@ impl StreamPlan {
         };
         let query = self.query(window, cursor.as_deref());
         let limit = if self.list.accepts.limit { self.next_limit() } else { 1 };
-        let (reserved, left, attempt) = (self.page_bytes, self.left, self.attempt);
-        Some(PageRequest { stream, range, query, cursor, limit, reserved, left, attempt })
+        let (expected, reserved) = (self.page_bytes, 0);
+        let (left, attempt) = (self.left, self.attempt);
+        Some(PageRequest { stream, range, query, cursor, limit, expected, reserved, left, attempt })
     }
 
     fn query(&self, window: Window, cursor: Option<&str>) -> Vec<(String, String)> {

@@ -12,7 +12,7 @@ const LARGE: usize = 3_000_000;
 const FIRST: i64 = 1_600_000_000;
 
 /// The numbers below `count` that a page shows, newest first, and whether the list goes on.
-fn shown(asked: &Asked, count: i64, created: impl Fn(i64) -> i64) -> (Vec<i64>, bool) {
+pub(crate) fn shown(asked: &Asked, count: i64, created: impl Fn(i64) -> i64) -> (Vec<i64>, bool) {
     let number = |name: &str| asked.query.get(name).and_then(|text| text.parse::<i64>().ok());
     let after = asked.query.get("starting_after").map(|id| id.rsplit_once('_').unwrap().1);
     let after = after.map(|at| at.parse::<i64>().unwrap());

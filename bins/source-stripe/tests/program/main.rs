@@ -23,4 +23,5 @@ mod table;
 mod transport;
 mod trouble;
 mod under_parents;
+mod unread;
 mod v2;
