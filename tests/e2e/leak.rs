@@ -25,6 +25,8 @@ struct Desk {
     folder: tempfile::TempDir,
     stripe: FakeStripe,
     canaries: Vec<String>,
+    /// What the command line of each connector holds that has to be seen at work.
+    connectors: [&'static str; 2],
     /// Command lines that were seen.
     seen: BTreeSet<String>,
     /// Files that hold a secret because the test put it there.
@@ -32,13 +34,14 @@ struct Desk {
 }
 
 impl Desk {
-    async fn new(canaries: &[&str]) -> Self {
+    async fn new(canaries: &[&str], connectors: [&'static str; 2]) -> Self {
         let mut all = vec![API_KEY.to_owned()];
         all.extend(canaries.iter().map(|canary| (*canary).to_owned()));
         Self {
             folder: tempfile::tempdir().unwrap(),
             stripe: FakeStripe::start(OBJECTS).await,
             canaries: all,
+            connectors,
             seen: BTreeSet::new(),
             given: Vec::new(),
         }
@@ -84,12 +87,24 @@ impl Desk {
         let run = loop {
             tokio::select! {
                 run = &mut finished => break run,
-                _ = eye.tick() => self.seen.extend(command_lines(engine)),
+                _ = eye.tick() => self.look(engine),
             }
         };
         self.assert_no_canary("stdout", &run.stdout);
         self.assert_no_canary("stderr", &run.stderr);
         run
+    }
+
+    /// Looks at the command lines; the file `seen` tells when every connector's was among them.
+    fn look(&mut self, engine: u32) {
+        self.seen.extend(command_lines(engine));
+        if self.connectors.iter().all(|connector| self.was_seen(connector)) {
+            std::fs::write(self.path("seen"), "").unwrap();
+        }
+    }
+
+    fn was_seen(&self, connector: &str) -> bool {
+        self.seen.iter().any(|line| line.contains(connector))
     }
 
     fn assert_no_canary(&self, what: &str, text: &str) {
@@ -100,10 +115,10 @@ impl Desk {
     }
 
     /// Looks at command lines and at every file that is there now.
-    fn assert_kept_to_itself(&self, connectors: &[&str]) {
-        for connector in connectors {
-            let was_seen = self.seen.iter().any(|line| line.contains(connector));
-            assert!(was_seen, "it was looked while `{connector}` ran: {:?}", self.seen);
+    fn assert_kept_to_itself(&self) {
+        for connector in self.connectors {
+            let seen = &self.seen;
+            assert!(self.was_seen(connector), "it was looked while `{connector}` ran: {seen:?}");
         }
         for line in &self.seen {
             self.assert_no_canary("a command line", line);
@@ -182,16 +197,17 @@ async fn every_command(desk: &mut Desk, place: &[&str]) {
 
 #[tokio::test]
 async fn nothing_shows_a_key_with_sqlite() {
-    let mut desk = Desk::new(&[]).await;
+    let mut desk = Desk::new(&[], ["source-stripe read", "destination-sqlite write"]).await;
     every_command(&mut desk, &["--sqlite", "copy.db"]).await;
-    desk.assert_kept_to_itself(&["source-stripe read", "destination-sqlite write"]);
+    desk.assert_kept_to_itself();
 }
 
 #[tokio::test]
 async fn nothing_shows_a_password_or_a_private_key_with_postgres() {
     let cluster = Cluster::shared();
     let database = cluster.create_database().await;
-    let mut desk = Desk::new(&[PASSWORD, "canaryprivatekey0123456789"]).await;
+    let connectors = ["source-stripe read", "destination-postgres write"];
+    let mut desk = Desk::new(&[PASSWORD, "canaryprivatekey0123456789"], connectors).await;
     let role = format!("CREATE ROLE canary LOGIN SUPERUSER PASSWORD '{PASSWORD}'");
     database.execute("DROP ROLE IF EXISTS canary").await;
     database.execute(&role).await;
@@ -205,7 +221,7 @@ async fn nothing_shows_a_password_or_a_private_key_with_postgres() {
     let program = desk.command("check").env("POSTGRES_URL", keyed);
     let run = desk.run(program).await;
     assert_ne!(run.status.code(), Some(0), "{}", run.stdout);
-    desk.assert_kept_to_itself(&["source-stripe read", "destination-postgres write"]);
+    desk.assert_kept_to_itself();
 
     let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'stripe'";
     for table in database.column(tables).await {
@@ -229,7 +245,8 @@ async fn nothing_shows_a_google_secret_with_sheets() {
         ("refresh", refresh.clone()),
         ("token", json!({"access_token": sheets.access_token()})),
     ] {
-        let mut desk = Desk::new(&canaries).await;
+        let connectors = ["source-stripe read", "destination-sheets write"];
+        let mut desk = Desk::new(&canaries, connectors).await;
         let mut config = own;
         config["spreadsheet_id"] = Value::from(sheets.spreadsheet(name));
         config["base_url"] = Value::from(sheets.url());
@@ -244,7 +261,7 @@ async fn nothing_shows_a_google_secret_with_sheets() {
         }
         let sync = desk.command("sync").args(STREAMS).args(place_flag);
         desk.run(sync).await.expect_code(0);
-        desk.assert_kept_to_itself(&["source-stripe read", "destination-sheets write"]);
+        desk.assert_kept_to_itself();
         let id = place["sheets"]["spreadsheet_id"].as_str().unwrap();
         for tab in sheets.edit(id, |book| book.titles()) {
             let cells = sheets.edit(id, |book| book.cells(&tab));
@@ -253,12 +270,14 @@ async fn nothing_shows_a_google_secret_with_sheets() {
     }
 }
 
-/// A source that makes an endpoint in its setup and gives back its secret.
+/// A source that makes an endpoint in its setup and gives back its secret. It reads once it and
+/// the destination were seen at work, however fast they are.
 const SOURCE: &str = r#"case "$1" in
 spec) echo '{"type":"spec","spec":{"config":{"type":"object","properties":{"webhook_secret":{"type":"string","writeOnly":true},"webhook_id":{"type":"string"}}}}}';;
 discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"customers","primary_key":[["id"]],"newer_than_field":"u"}]}}';;
 setup) echo '{"type":"control","control":{"control_type":"source_config","source_config":{"webhook_id":"we_1","webhook_secret":"WEBHOOK"}}}';;
-read) echo 'my secret is WEBHOOK' >&2; cat "$3" >&2
+read) until test -e seen; do sleep 0.01; done
+echo 'my secret is WEBHOOK' >&2; cat "$3" >&2
 echo '{"type":"stream_status","stream_status":{"stream":"customers","status":"start"}}'
 echo '{"type":"record","record":{"stream":"customers","data":{"id":"1","u":1},"emitted_at":"2026-01-01T00:00:00.000Z"}}'
 echo '{"type":"source_state","source_state":{"stream":"customers","data":{}}}'
@@ -267,7 +286,7 @@ esac"#;
 
 #[tokio::test]
 async fn a_secret_that_a_source_gives_back_is_kept_for_its_owner_alone() {
-    let mut desk = Desk::new(&[WEBHOOK]).await;
+    let mut desk = Desk::new(&[WEBHOOK], ["source.sh read", "destination-sqlite write"]).await;
     desk.give("source.sh", &SOURCE.replace("WEBHOOK", WEBHOOK));
     for words in ["sync --output ndjson", "sync", "state export", "runs --json"] {
         let program = desk.bare(words).args(["--connector", "source.hello=sh source.sh"]).args([
@@ -278,7 +297,7 @@ async fn a_secret_that_a_source_gives_back_is_kept_for_its_owner_alone() {
         ]);
         desk.run(program).await.expect_code(0);
     }
-    desk.assert_kept_to_itself(&["source.sh", "destination-sqlite write"]);
+    desk.assert_kept_to_itself();
     let kept = std::fs::read_dir(desk.path("sync-engine")).unwrap();
     assert!(
         kept.flatten().any(|file| file.path().display().to_string().ends_with(".secrets.json")),
