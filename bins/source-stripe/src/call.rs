@@ -29,16 +29,7 @@ impl Call {
     /// A page of a stream's list.
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
-        let question = Question::of_stream(doing, stream);
-        Self {
-            path: path.to_owned(),
-            endpoint: path.to_owned(),
-            query,
-            question,
-            is_versioned: true,
-            expected: None,
-            room: None,
-        }
+        Self::of((path.to_owned(), path.to_owned()), query, Question::of_stream(doing, stream))
     }
 
     /// A page of a list inside an object of a stream.
@@ -50,15 +41,7 @@ impl Call {
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
         let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        Self {
-            path: path.to_owned(),
-            endpoint,
-            query,
-            question,
-            is_versioned: true,
-            expected: None,
-            room: None,
-        }
+        Self::of((path.to_owned(), endpoint), query, question)
     }
 
     /// A page of a stream's list under a parent. All such lists have one budget, named by the first
@@ -72,8 +55,7 @@ impl Call {
         let doing = format!("listing `{stream}` (GET {path})");
         let parent = Some(parameter.to_owned());
         let question = Question { parent, ..Question::of_stream(doing, stream) };
-        let (path, endpoint) = (path.to_owned(), endpoint.to_owned());
-        Self { path, endpoint, query, question, is_versioned: true, expected: None, room: None }
+        Self::of((path.to_owned(), endpoint.to_owned()), query, question)
     }
 
     /// One object of a stream; `template` is its path with `{id}` in the place of the id.
@@ -81,8 +63,7 @@ impl Call {
         let path = template.replace("{id}", &path_segment(id));
         let doing = format!("asking for an object of `{stream}` (GET {path})");
         let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        let (endpoint, query) = (template.to_owned(), Vec::new());
-        Self { path, endpoint, query, question, is_versioned: true, expected: None, room: None }
+        Self::of((path, template.to_owned()), Vec::new(), question)
     }
 
     /// A page of changes.
@@ -97,16 +78,17 @@ impl Call {
         let doing = format!("{doing} (GET {path})");
         let question =
             Question { doing, stream: None, permission: None, parent: None, one_object: false };
-        let (path, query) = (path.to_owned(), Vec::new());
-        Self {
-            endpoint: path.clone(),
-            path,
-            query,
-            question,
-            is_versioned: true,
-            expected: None,
-            room: None,
-        }
+        Self::of((path.to_owned(), path.to_owned()), Vec::new(), question)
+    }
+
+    /// A path and whose budget it takes from, asked in our version; the answer is taken at any size,
+    /// and at once.
+    fn of(
+        (path, endpoint): (String, String),
+        query: Vec<(String, String)>,
+        question: Question,
+    ) -> Self {
+        Self { path, endpoint, query, question, is_versioned: true, expected: None, room: None }
     }
 
     /// The same without a version: Stripe answers in the account's own and says which that is.
@@ -157,8 +139,8 @@ pub(crate) enum Writing {
     Delete,
 }
 
-/// A text as one part of a path.
-fn path_segment(text: &str) -> String {
+/// A text as one part of a path: owners may choose ids of their own.
+pub(crate) fn path_segment(text: &str) -> String {
     let Ok(mut url) = Url::parse("http://stripe") else { return text.to_owned() };
     if let Ok(mut parts) = url.path_segments_mut() {
         parts.clear().push(text);

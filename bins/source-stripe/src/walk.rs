@@ -13,6 +13,7 @@ use protocol::Prune;
 use stripe_api::KeyedStream;
 
 use crate::backfill::Keyed;
+use crate::call::path_segment;
 use crate::client::{Call, Client, Reply};
 use crate::errors::Failure;
 use crate::page::{Frame, Offspring, Page, Parent, ParentsList, Stamp, with_prune};
@@ -307,7 +308,7 @@ impl Lists {
         for (name, value) in &ask.values {
             let place = format!("{{{name}}}");
             if path.contains(&place) {
-                path = path.replace(&place, &segment(value));
+                path = path.replace(&place, &path_segment(value));
             } else {
                 query.push((name.clone(), value.clone()));
             }
@@ -337,15 +338,6 @@ impl Lists {
             .hint("this is a fault of the list or of something between; run again later");
         Failure::Stream(error)
     }
-}
-
-/// An id as a part of a path: owners may choose ids of their own.
-fn segment(id: &str) -> String {
-    let mut url = url::Url::parse("http://localhost").ok();
-    if let Some(mut segments) = url.as_mut().and_then(|url| url.path_segments_mut().ok()) {
-        segments.push(id);
-    }
-    url.map_or_else(|| id.to_owned(), |url| url.path().trim_start_matches('/').to_owned())
 }
 
 /// The last line whose version is the time of the walk, and where it starts: what it says about

@@ -11,7 +11,7 @@ use super::again::Terms;
 use super::manner::Manner;
 use super::plan::Plan;
 use super::stream::{Keyed, StreamPlan};
-use crate::change::GlobalState;
+use crate::change::{GlobalState, untold};
 use crate::ranges::{self, Bounds, StreamState};
 
 /// What the owner's configuration says of a backfill.
@@ -221,10 +221,8 @@ fn place(state: &SourceState, now: Timestamp) -> i64 {
 /// filled anew.
 fn unseen(lost: &GlobalState, now: Timestamp) -> String {
     let from = Timestamp::from_seconds(lost.events_cursor);
-    format!(
-        "Stripe no longer tells what changed between {from} and {now}: it keeps events for 30 days; \
-         objects that were deleted in that time and are in the copy stay there"
-    )
+    let untold = untold(from, now);
+    format!("{untold}; objects that were deleted in that time and are in the copy stay there")
 }
 
 /// What has changed since the copy was filled, as far as that is known.

@@ -23,5 +23,5 @@ mod tally;
 pub(crate) use changes::{Changes, News, Taken};
 pub(crate) use event::Event;
 pub(crate) use gather::Told;
-pub(crate) use places::GlobalState;
+pub(crate) use places::{GlobalState, untold};
 pub(crate) use polled::{hold, members};

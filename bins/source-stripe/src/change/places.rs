@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backfill::Manner;
@@ -40,6 +41,13 @@ pub(crate) struct Gap {
     pub(crate) to: i64,
     /// Streams whose lists are still to be begun anew.
     pub(crate) streams: BTreeSet<String>,
+}
+
+/// Words about a time whose changes are lost.
+pub(crate) fn untold(from: Timestamp, to: Timestamp) -> String {
+    format!(
+        "Stripe no longer tells what changed between {from} and {to}: it keeps events for 30 days"
+    )
 }
 
 impl GlobalState {

@@ -5,7 +5,7 @@ use protocol::{Level, Log, Receipt, Timestamp};
 
 use super::run::Reading;
 use crate::backfill;
-use crate::change::members;
+use crate::change::{members, untold};
 
 impl Reading<'_> {
     /// Looks whether changes that are to be read next are lost. Then the lists of those streams are
@@ -59,8 +59,8 @@ impl Reading<'_> {
         let Some(gap) = &self.changes.global.gap else { return Ok(()) };
         let (from, to) = (Timestamp::from_seconds(gap.from), Timestamp::from_seconds(gap.to));
         let text = format!(
-            "Stripe no longer tells what changed between {from} and {to}: it keeps events for 30 \
-             days. The lists are read again; objects that were deleted in that time stay in the copy"
+            "{}. The lists are read again; objects that were deleted in that time stay in the copy",
+            untold(from, to)
         );
         let receipt = Receipt {
             stream: None,
