@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use protocol::ConnectorConfig;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::file::FileStore;
 use super::kept::{Kept, Pipeline, Removed, StoreError};
@@ -27,10 +28,15 @@ pub enum StoreChoice {
     Nowhere,
 }
 
-/// A pipeline's name as a file may be called: one given by a person may hold anything.
+/// Most characters of a pipeline's name that stand in a file's: file systems take 255 bytes.
+const LONGEST: usize = 120;
+
+/// A pipeline's name as a file may be called: one given by a person may hold anything. Where it
+/// cannot stand as it is, a hash of it keeps it apart from its like.
 pub(crate) fn file_name(pipeline: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    pipeline.chars().map(plain).collect()
+    let name: String = pipeline.chars().map(plain).take(LONGEST).collect();
+    if name == pipeline { name } else { format!("{name}-{:016x}", xxh3_64(pipeline.as_bytes())) }
 }
 
 /// A pipeline's store.
@@ -288,5 +294,23 @@ impl Store {
             Self::File(store) => store.save_run(run).await,
             Self::Nowhere => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_pipelines_share_a_file() {
+        let long = "p".repeat(300);
+        let longer = format!("{long}p");
+        let names = ["a_b", "a/b", "a b", "../a_b", "ä_b", "", long.as_str(), longer.as_str()];
+        let files: BTreeSet<String> = names.iter().map(|name| file_name(name)).collect();
+        assert_eq!(files.len(), names.len(), "{files:?}");
+        assert!(files.iter().all(|file| file.len() < 150 && !file.contains('/')), "{files:?}");
+        assert_eq!(file_name("stripe-acct_1.eu"), "stripe-acct_1.eu");
     }
 }
