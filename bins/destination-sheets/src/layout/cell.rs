@@ -228,6 +228,16 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_nearest_that_a_cell_can_hold() {
+        for exponent in -300_i32..300 {
+            let value = format!("9.8765432109876e{exponent}");
+            let nearest: f64 = value.parse().unwrap();
+            let shown = cell(&value, Kind::Plain, ValueMode::Typed);
+            assert_eq!(shown.as_f64().map(f64::to_bits), Some(nearest.to_bits()), "{value}");
+        }
+    }
+
+    #[test]
     fn a_time_is_a_day_also_behind_2038_and_text_where_there_is_no_such_day() {
         let time = |value| cell(value, Kind::Time, ValueMode::Typed);
         assert_eq!(time("2147483648"), json!(50_424.134_814_814_81));
