@@ -7,6 +7,7 @@ use testkit::family;
 use testkit::postgres::{Cluster, Database};
 use testkit::program::{Running, Signal};
 use testkit::stripe::FakeStripe;
+use testkit::wait::until;
 
 use crate::copy::Copy;
 
@@ -61,15 +62,7 @@ fn kill(running: &Running, victim: &str) {
 /// Connectors end with the engine. They are known by the folder that only they share: a child whose
 /// parent is gone is handed over to another, so its parent does not tell.
 async fn assert_nobody_in(home: &Path) {
-    let deadline = tokio::time::Instant::now() + testkit::program::DEADLINE;
-    loop {
-        let left = family::running_in(home);
-        if left.is_empty() {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{left:?} live on in {home:?}");
-        tokio::task::yield_now().await;
-    }
+    until("nobody lives on", async || family::running_in(home).is_empty()).await;
 }
 
 async fn postgres_survives(victim: &str, states: usize) {

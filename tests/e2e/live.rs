@@ -5,11 +5,11 @@
 use serde_json::Value;
 use testkit::family;
 use testkit::postgres::Cluster;
-use testkit::program::{DEADLINE, Program, Running, Signal};
+use testkit::program::{Program, Running, Signal};
 use testkit::stripe::FakeStripe;
+use testkit::wait::until;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 
 use crate::copy::Copy;
 
@@ -77,15 +77,6 @@ impl Following<'_> {
     }
 }
 
-/// Waits until something holds, which others bring about.
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "waiting until {what}");
-        tokio::task::yield_now().await;
-    }
-}
-
 /// A port that nobody has now. It is registered with Stripe, so every start needs the same.
 async fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -112,6 +103,8 @@ async fn strike(following: &Following<'_>, victim: &str) {
 async fn settle(following: &Following<'_>) {
     let running = following.start().await;
     following.stripe.mutate(15).await;
+    // What found nobody comes again up to a minute later.
+    following.stripe.advance(60).await;
     until("all has arrived", async || following.count("waiting").await == 0).await;
     assert_eq!(following.count("given_up").await, 0);
     running.signal(Signal::TERM);

@@ -293,7 +293,7 @@ impl Run<'_> {
         let deadline = Instant::now() + DEADLINE;
         while !family::running_in(self.folder).is_empty() {
             assert!(Instant::now() < deadline, "processes live on in {}", self.folder.display());
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Test support, tested where it must not fail quietly.
 #![cfg(test)]
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use testkit::{
     lines,
     postgres::Cluster,
     program::{Program, Signal},
     programs,
+    wait::until,
 };
 
 #[tokio::test]
@@ -56,13 +57,9 @@ async fn nothing_is_left_behind_when_the_test_process_is_killed() {
     let pid = pid.lines().next().unwrap().to_owned();
     child.signal(Signal::KILL);
     assert_eq!(child.finish().await.signal(), Some(9));
-    tokio::time::timeout(Duration::from_secs(30), async {
-        while folder.exists() || PathBuf::from(format!("/proc/{pid}/stat")).exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("the server and its folder to go");
+    let server = PathBuf::from(format!("/proc/{pid}/stat"));
+    until("the server and its folder are gone", async || !folder.exists() && !server.exists())
+        .await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::program::Signal;
 use testkit::sheets::{Fault, Kind};
+use testkit::wait::until;
 
 use crate::copy::{Copy, counts, page, stream};
 
@@ -131,9 +132,7 @@ async fn a_setup_that_waits_for_its_bucket_ends_at_the_first_signal() {
     let mut copy = Copy::new().await;
     copy.more = json!({"requests_per_minute": 1});
     let running = copy.program("setup", &[stream("customers")]).start();
-    while copy.sheets.request_count() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("it asks", async || copy.sheets.request_count() > 0).await;
     running.signal(Signal::TERM);
     running.finish().await.expect_code(143);
 }

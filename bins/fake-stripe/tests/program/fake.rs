@@ -3,9 +3,21 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+/// Looks until something holds that the fake brings about by itself; not without a pause, since
+/// every question takes a connection.
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waiting until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// A running fake; killed when the test is done with it.
 pub(crate) struct Fake {

@@ -5,12 +5,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::fake::Fake;
+use crate::fake::{Fake, until};
 
 impl Fake {
     fn set_up(&self, url: &str, headers: &str) -> Value {
@@ -24,14 +23,9 @@ impl Fake {
     }
 
     fn wait_until_sent(&self) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let counts = self.ask("GET /__webhooks", "", "");
-            if counts["waiting"] == 0 {
-                return counts;
-            }
-            assert!(Instant::now() < deadline, "still waiting: {counts}");
-        }
+        let counts = || self.ask("GET /__webhooks", "", "");
+        until("all is sent", || counts()["waiting"] == 0);
+        counts()
     }
 }
 

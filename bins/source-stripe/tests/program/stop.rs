@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::program::Signal;
+use testkit::wait::until;
 
 use crate::fake::Fake;
 use crate::run::{Copied, catalog, config, copied, read};
@@ -61,9 +62,7 @@ async fn a_wait_for_a_retry_ends_at_once() {
     let fake =
         Fake::start("customers=1", &["--fail", "path=/v1/account,status=500,times=99"]).await;
     let mut running = read(&config(&fake.url, json!({})), &catalog(&["customers"]), None).start();
-    while fake.requests("/v1/account").await == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("it asks", async || fake.requests("/v1/account").await > 0).await;
     running.signal(Signal::TERM);
     assert_eq!(running.line().await, None);
     running.finish().await.expect_code(0);

@@ -1,7 +1,8 @@
 //! Runs: what is written where, how they end, who outlives whom.
 
 use serde_json::json;
-use testkit::program::{DEADLINE, Signal};
+use testkit::program::Signal;
+use testkit::wait::until;
 
 use crate::desk::{Desk, READ};
 
@@ -118,11 +119,7 @@ async fn a_killed_engine_takes_its_connectors_with_it() {
     let source = std::fs::read_to_string(desk.path("pid")).unwrap();
     running.signal(Signal::KILL);
     assert_eq!(running.finish().await.signal(), Some(9));
-    let deadline = tokio::time::Instant::now() + DEADLINE;
-    while lives(source.trim()) {
-        assert!(tokio::time::Instant::now() < deadline, "the source lives on");
-        tokio::task::yield_now().await;
-    }
+    until("the source is gone", async || !lives(source.trim())).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use engine::resolve::Role;
 use engine::store::StoreChoice;
 use testkit::postgres::Cluster;
+use testkit::wait::until;
 
 use crate::house::{ECHO, GOOD_READ, House};
 
@@ -17,15 +18,11 @@ async fn a_setup_that_takes_longer_than_a_lease_keeps_it() {
         format!("touch {}; until [ -f {} ]; do sleep 0.1; done", began.display(), go.display());
     house.script(Role::Destination, &format!("setup) {wait}; exit;;\nwrite) {ECHO}\n;;"));
     let watch = async {
-        while !began.exists() {
-            tokio::task::yield_now().await;
-        }
+        until("setup has begun", async || began.exists()).await;
         database.execute("UPDATE s._sync_lease SET heartbeat_at = now() - interval '15 s'").await;
         let old =
             "SELECT count(*)::text FROM s._sync_lease WHERE heartbeat_at < now() - interval '14 s'";
-        while database.column(old).await != ["0"] {
-            tokio::task::yield_now().await;
-        }
+        until("it is kept", async || database.column(old).await == ["0"]).await;
         std::fs::write(&go, "").unwrap();
     };
     let ((outcome, _), ()) = tokio::join!(house.run(), watch);

@@ -15,6 +15,7 @@ use engine::{
 };
 use protocol::{ConnectorConfig, SourceState, Timestamp};
 use serde_json::{Value, json};
+use testkit::wait::until;
 use tokio::io::AsyncWrite;
 
 /// A source and a destination as scripts, with what a test wants to be otherwise.
@@ -109,6 +110,11 @@ discover) echo '{"type":"catalog","catalog":{"streams":[{"name":"a","primary_key
 check) echo '{"type":"connection_status","connection_status":{"status":"succeeded"}}'; exit;;
 "#;
 
+/// Whether a file is there and holds a text.
+pub(crate) fn holds(file: &Path, text: &str) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|written| written.contains(text))
+}
+
 impl House {
     /// Scripts that run these lines for `read` and for `write`.
     pub(crate) fn new(read: &str, write: &str) -> Self {
@@ -164,9 +170,7 @@ impl House {
         let state = self.path("state.json");
         let run = self.run_with(Remembers::default(), receiver);
         let stop = async {
-            while !std::fs::read_to_string(&state).is_ok_and(|state| state.contains(text)) {
-                tokio::task::yield_now().await;
-            }
+            until("the state is saved", async || holds(&state, text)).await;
             for stop in stops {
                 sender.send(*stop).unwrap();
                 tokio::task::yield_now().await;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use engine::{Limits, Stop, StopCause, channel};
 use protocol::{EofReason, StreamRunStatus, exit};
+use testkit::wait::until;
 
-use crate::house::{ECHO, GOOD_READ, House, Remembers};
+use crate::house::{ECHO, GOOD_READ, House, Remembers, holds};
 
 fn time(seconds: u64) -> Limits {
     Limits { time: Some(Duration::from_secs(seconds)), ..Limits::default() }
@@ -136,9 +137,7 @@ async fn a_second_run_says_who_holds_the_pipeline() {
     let state = house.path("state.json");
     let first = house.run_with(Remembers::default(), receiver);
     let second = async {
-        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains(r#""n":1"#)) {
-            tokio::task::yield_now().await;
-        }
+        until("the state is saved", async || holds(&state, r#""n":1"#)).await;
         let (outcome, _) = other.run().await;
         sender.send(Stop::Drain(StopCause::Interrupt)).unwrap();
         outcome

@@ -2,8 +2,9 @@
 
 use engine::{Stop, StopCause, channel};
 use protocol::{EofReason, exit};
+use testkit::wait::until;
 
-use crate::house::{ECHO, House, Remembers};
+use crate::house::{ECHO, House, Remembers, holds};
 
 const ENDLESS: &str = r#"start a; record a 1; state a '{"n":1}'; exec sleep 600"#;
 
@@ -18,10 +19,7 @@ async fn stopped_by(
     let state = house.path("state.json");
     let run = house.run_with(Remembers::default(), receiver);
     let stop = async {
-        let saved = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains(r#""n":1"#));
-        while !saved() {
-            tokio::task::yield_now().await;
-        }
+        until("the state is saved", async || holds(&state, r#""n":1"#)).await;
         for stop in stops {
             sender.send(*stop).unwrap();
             tokio::task::yield_now().await;
