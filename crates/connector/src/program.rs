@@ -320,22 +320,25 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// A SIGINT or SIGTERM asks for a stop; the last one ends this.
-async fn on_last_signal(manners: Manners, stop: impl Fn()) -> ExitCode {
+/// A SIGINT or SIGTERM asks for a stop; the last one ends this. They are listened for from the call
+/// on, not from the first poll: work that was polled first might do much before it.
+fn on_last_signal(manners: Manners, stop: impl Fn()) -> impl Future<Output = ExitCode> {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-        return std::future::pending().await;
-    };
-    let mut status = exit::INTERRUPTED;
-    let signals = if manners == Manners::Orderly { 2 } else { 1 };
-    for _ in 0..signals {
-        status = tokio::select! {
-            _ = interrupt.recv() => exit::INTERRUPTED,
-            _ = terminate.recv() => exit::TERMINATED,
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
         };
-        stop();
+        let mut status = exit::INTERRUPTED;
+        let signals = if manners == Manners::Orderly { 2 } else { 1 };
+        for _ in 0..signals {
+            status = tokio::select! {
+                _ = interrupt.recv() => exit::INTERRUPTED,
+                _ = terminate.recv() => exit::TERMINATED,
+            };
+            stop();
+        }
+        ExitCode::from(status)
     }
-    ExitCode::from(status)
 }
 
 /// Tells how it ended, on stdout and in one line on stderr, and gives the exit status.
