@@ -131,6 +131,8 @@ async fn a_stop_ends_a_wait_for_its_own_bucket_before_anything_was_read() {
 async fn a_setup_that_waits_for_its_bucket_ends_at_the_first_signal() {
     let mut copy = Copy::new().await;
     copy.more = json!({"requests_per_minute": 1});
+    // It has to ask a second time, and for that its bucket has nothing left for a minute.
+    copy.sheets.fail(Fault::once("", 503));
     let running = copy.program("setup", &[stream("customers")]).start();
     until("it asks", async || copy.sheets.request_count() > 0).await;
     running.signal(Signal::TERM);
