@@ -1,13 +1,10 @@
 //! SIGKILL of any of the three in the middle; the same command again ends equal to the oracle.
 
-use std::path::Path;
-
 use serde_json::json;
 use testkit::family;
 use testkit::postgres::{Cluster, Database};
 use testkit::program::{Running, Signal};
 use testkit::stripe::FakeStripe;
-use testkit::wait::until;
 
 use crate::copy::Copy;
 
@@ -44,7 +41,9 @@ async fn survives(copy: &Copy<'_>, victim: &str, states: usize) {
         assert_eq!(eof["eof"]["has_more"], true, "{eof}");
         assert!(killed.stderr.contains(victim), "it is named: {}", killed.stderr);
     }
-    assert_nobody_in(&home).await;
+    // Connectors end with the engine. They are known by the folder that only they share: a child
+    // whose parent is gone is handed over to another, so its parent does not tell.
+    family::gone_from(&home).await;
 
     sync().run("").await.expect_code(0);
     let streams: Vec<String> = STREAMS.split(',').map(str::to_owned).collect();
@@ -57,12 +56,6 @@ fn kill(running: &Running, victim: &str) {
     }
     let child = family::children(running.id(), victim).pop();
     assert!(family::kill(child.unwrap_or_else(|| panic!("{victim} runs"))));
-}
-
-/// Connectors end with the engine. They are known by the folder that only they share: a child whose
-/// parent is gone is handed over to another, so its parent does not tell.
-async fn assert_nobody_in(home: &Path) {
-    until("nobody lives on", async || family::running_in(home).is_empty()).await;
 }
 
 async fn postgres_survives(victim: &str, states: usize) {
@@ -154,7 +147,7 @@ async fn what_was_deleted_after_a_first_call_that_died_at_once_is_deleted_in_the
     until_something_waits(&database).await;
     running.signal(Signal::KILL);
     drop(running.finish().await);
-    assert_nobody_in(&folder.path().canonicalize().unwrap()).await;
+    family::gone_from(&folder.path().canonicalize().unwrap()).await;
     end_who_waits(&database).await;
     client.close().await;
 

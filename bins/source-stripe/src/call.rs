@@ -29,7 +29,7 @@ impl Call {
     /// A page of a stream's list.
     pub(crate) fn list(stream: &str, path: &str, query: Vec<(String, String)>) -> Self {
         let doing = format!("listing `{stream}` (GET {path})");
-        Self::of((path.to_owned(), path.to_owned()), query, Question::of_stream(doing, stream))
+        Self::of(path.to_owned(), path.to_owned(), query, Question::of_stream(doing, stream))
     }
 
     /// A page of a list inside an object of a stream.
@@ -41,7 +41,7 @@ impl Call {
     ) -> Self {
         let doing = format!("listing what is inside an object of `{stream}` (GET {path})");
         let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        Self::of((path.to_owned(), endpoint), query, question)
+        Self::of(path.to_owned(), endpoint, query, question)
     }
 
     /// A page of a stream's list under a parent. All such lists have one budget, named by the first
@@ -55,7 +55,7 @@ impl Call {
         let doing = format!("listing `{stream}` (GET {path})");
         let parent = Some(parameter.to_owned());
         let question = Question { parent, ..Question::of_stream(doing, stream) };
-        Self::of((path.to_owned(), endpoint.to_owned()), query, question)
+        Self::of(path.to_owned(), endpoint.to_owned(), query, question)
     }
 
     /// One object of a stream; `template` is its path with `{id}` in the place of the id.
@@ -63,7 +63,7 @@ impl Call {
         let path = template.replace("{id}", &path_segment(id));
         let doing = format!("asking for an object of `{stream}` (GET {path})");
         let question = Question { one_object: true, ..Question::of_stream(doing, stream) };
-        Self::of((path, template.to_owned()), Vec::new(), question)
+        Self::of(path, template.to_owned(), Vec::new(), question)
     }
 
     /// A page of changes.
@@ -78,13 +78,14 @@ impl Call {
         let doing = format!("{doing} (GET {path})");
         let question =
             Question { doing, stream: None, permission: None, parent: None, one_object: false };
-        Self::of((path.to_owned(), path.to_owned()), Vec::new(), question)
+        Self::of(path.to_owned(), path.to_owned(), Vec::new(), question)
     }
 
     /// A path and whose budget it takes from, asked in our version; the answer is taken at any size,
     /// and at once.
     fn of(
-        (path, endpoint): (String, String),
+        path: String,
+        endpoint: String,
         query: Vec<(String, String)>,
         question: Question,
     ) -> Self {

@@ -3,6 +3,11 @@
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
+
+use crate::failure::fail;
+use crate::program::DEADLINE;
+use crate::wait::PAUSE;
 
 /// The living children of a process whose program's name begins so.
 pub fn children(parent: u32, program: &str) -> Vec<u32> {
@@ -16,6 +21,21 @@ pub fn running_in(folder: &Path) -> Vec<u32> {
         |id: &u32| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|found| found == folder);
     let is_alive = |id: &u32| stat(*id).is_some_and(|(alive, _)| alive);
     all().filter(is_there).filter(is_alive).collect()
+}
+
+/// Waits until no process works in a folder; the test fails with those that live on.
+pub async fn gone_from(folder: &Path) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let left = running_in(folder);
+        if left.is_empty() {
+            return;
+        }
+        if Instant::now() >= deadline {
+            fail(&format!("{left:?} live on in {}", folder.display()));
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 /// Sends SIGKILL; whether there was anybody to get it.

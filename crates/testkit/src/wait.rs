@@ -9,7 +9,7 @@ use crate::program::DEADLINE;
 
 /// Between two looks. Without it, a look that takes a connection leaves so many closed ones behind,
 /// each for a minute, that the system searches long for a free port, and everybody waits.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Looks until something holds that others bring about; the test fails when it does not.
 pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {

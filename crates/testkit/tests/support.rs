@@ -1,7 +1,7 @@
 //! Test support, tested where it must not fail quietly.
 #![cfg(test)]
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use testkit::{
     lines,
@@ -58,8 +58,10 @@ async fn nothing_is_left_behind_when_the_test_process_is_killed() {
     child.signal(Signal::KILL);
     assert_eq!(child.finish().await.signal(), Some(9));
     let server = PathBuf::from(format!("/proc/{pid}/stat"));
-    until("the server and its folder are gone", async || !folder.exists() && !server.exists())
-        .await;
+    let gone = until("they are gone", async || !folder.exists() && !server.exists());
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .expect("the server and its folder to go");
 }
 
 #[tokio::test]

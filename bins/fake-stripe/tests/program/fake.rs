@@ -11,8 +11,8 @@ use serde_json::Value;
 /// Looks until something holds that the fake brings about by itself; not without a pause, since
 /// every question takes a connection.
 #[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+pub(crate) fn until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !holds() {
         assert!(Instant::now() < deadline, "waiting until {what}");
         std::thread::sleep(Duration::from_millis(20));

@@ -137,7 +137,7 @@ fn an_answer_is_compressed_for_those_who_take_it() {
 fn things_change_by_themselves_if_told_so() {
     let fake = Fake::start(&["--objects", "customers=20,events=0", "--mutate", "500"]);
     let events = || fake.get("/__oracle", "").1["events"].as_u64().expect("a count");
-    until("things change", || events() >= 20);
+    until("things change", 20, || events() >= 20);
     let told =
         fake.post("/__mutate", &json!({"changes": [{"stream": "customers", "do": "create"}]}));
     let id = told["changes"][0]["id"].as_str().expect("an id").to_owned();

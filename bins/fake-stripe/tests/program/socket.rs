@@ -47,7 +47,7 @@ fn events_come_through_the_socket_while_somebody_listens() {
         socket.send(Message::Text(ack.to_string().into())).expect("acknowledge");
     }
     let counts = || fake.ask("GET /__webhooks", "", "");
-    until("all is acknowledged", || counts()["acknowledged_by_socket"] == new);
+    until("all is acknowledged", 10, || counts()["acknowledged_by_socket"] == new);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Fake {
 
     fn wait_until_sent(&self) -> Value {
         let counts = || self.ask("GET /__webhooks", "", "");
-        until("all is sent", || counts()["waiting"] == 0);
+        until("all is sent", 30, || counts()["waiting"] == 0);
         counts()
     }
 }
